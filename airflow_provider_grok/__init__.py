@@ -1,0 +1,99 @@
+"""Apache Airflow provider for xAI's Grok Imagine, Files and Batch APIs. This module imports nothing."""
+
+__version__ = "0.1.0"
+
+_DOCS = "https://docs.x.ai"
+
+
+def get_provider_info():  # type: ignore[no-untyped-def]
+    """What Airflow reads of this package: a literal, for every Airflow process asks at its start."""
+    return {
+        "package-name": "airflow-provider-grok",
+        "name": "xAI Grok",
+        "description": "xAI's Grok Imagine (pictures and video), Files and Batch APIs.",
+        "versions": [__version__],
+        "integrations": [
+            {"integration-name": "xAI Grok Imagine", "external-doc-url": _DOCS, "tags": ["ai"]},
+            {"integration-name": "xAI Files", "external-doc-url": _DOCS, "tags": ["ai"]},
+            {"integration-name": "xAI Batch", "external-doc-url": _DOCS, "tags": ["ai"]},
+        ],
+        "hooks": [{"integration-name": "xAI Grok Imagine", "python-modules": ["airflow_provider_grok.hooks.grok"]}],
+        "operators": [
+            {
+                "integration-name": "xAI Grok Imagine",
+                "python-modules": [
+                    "airflow_provider_grok.operators.images",
+                    "airflow_provider_grok.operators.videos",
+                ],
+            },
+            {"integration-name": "xAI Files", "python-modules": ["airflow_provider_grok.operators.files"]},
+            {
+                "integration-name": "xAI Batch",
+                "python-modules": [
+                    "airflow_provider_grok.operators.batches",
+                    "airflow_provider_grok.operators.persist",
+                ],
+            },
+        ],
+        "sensors": [
+            {"integration-name": "xAI Files", "python-modules": ["airflow_provider_grok.sensors.files"]},
+            {"integration-name": "xAI Batch", "python-modules": ["airflow_provider_grok.sensors.batches"]},
+        ],
+        "triggers": [
+            {"integration-name": "xAI Grok Imagine", "python-modules": ["airflow_provider_grok.triggers.jobs"]},
+        ],
+        "extra-links": [
+            "airflow_provider_grok.links.GrokPublicLink",
+            "airflow_provider_grok.links.GrokConsoleLink",
+        ],
+        "connection-types": [
+            {
+                "connection-type": "grok",
+                "hook-name": "xAI Grok",
+                "hook-class-name": "airflow_provider_grok.hooks.grok.GrokHook",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "port", "schema"],
+                    "relabeling": {"password": "API key", "host": "Base URL"},
+                    "placeholders": {"password": "xai-...", "host": "https://api.x.ai/v1"},
+                },
+                "conn-fields": {
+                    "timeout": {
+                        "label": "Timeout (s)",
+                        "description": "Seconds without a byte after which an answer counts as lost.",
+                        "schema": {"type": ["number", "null"], "minimum": 1, "default": 60},
+                    },
+                    "max_attempts": {
+                        "label": "Attempts",
+                        "description": "How often one call is tried, where a repeat can do no harm.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "default": 5},
+                    },
+                    "max_in_flight": {
+                        "label": "Requests in flight",
+                        "description": "How many requests one triggerer has under way at a time.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "default": 16},
+                    },
+                    "download_hosts": {
+                        "label": "Download hosts",
+                        "description": "Hosts besides *.x.ai from which results may be fetched, separated by commas.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "expires_after": {
+                        "label": "Life of files (s)",
+                        "description": "Default life of stored files: 3600 to 2592000 s; empty for no end.",
+                        "schema": {"type": ["integer", "null"], "minimum": 3600, "maximum": 2592000},
+                    },
+                    "max_cost_usd": {
+                        "label": "Most cost per task (USD)",
+                        "description": "Default of max_cost_usd: what one task may spend over all its tries.",
+                        "schema": {"type": ["number", "null"], "minimum": 0},
+                    },
+                    "recovery_wait": {
+                        "label": "Search for lost results (s)",
+                        "description": "How long to look for the result of a lost answer before buying again; "
+                        "empty: a minute for pictures, ten for videos.",
+                        "schema": {"type": ["number", "null"], "minimum": 0},
+                    },
+                },
+            }
+        ],
+    }

@@ -1,0 +1,50 @@
+"""Pages of batches as looks: how a hundred batches are, for one request (docs.x.ai, Batch API: list)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_grok.api import batches, errors
+from airflow_provider_grok.api.call import Call
+from airflow_provider_grok.api.jobs import Progress
+
+if TYPE_CHECKING:
+    from airflow_provider_grok.api.answer import Answer
+
+
+@dataclass(frozen=True)
+class Looks:
+    """A look at each batch of a page.
+
+    :param progress: by batch id.
+    :param token: leads to the next page; None on the last.
+    """
+
+    progress: Mapping[str, Progress]
+    token: str | None
+
+
+def looks(*, limit: int = batches.PAGE, token: str | None = None) -> Call[Looks]:
+    """Look at a page of the team's batches, newest first; one that cannot be read is left out.
+
+    :param limit: batches per page.
+    :param token: the last page's token.
+    """
+
+    def read(answer: Answer) -> Looks:
+        document = answer.json()
+        listed = document.get("batches")
+        now = batches.server_time(answer)
+        found: dict[str, Progress] = {}
+        for entry in listed if isinstance(listed, list) else ():
+            try:
+                batch = batches.Batch.parse(entry, f"{answer.method} {answer.path}")
+            except errors.NotTheApi:
+                continue
+            found[batch.batch_id] = batches.progress(batch, now)
+        following = document.get("pagination_token")
+        return Looks(found, following if found and isinstance(following, str) else None)
+
+    return Call("GET", "/batches", read, query=batches.query(limit, token))

@@ -1,0 +1,316 @@
+"""The tree of errors: what went wrong, whether it was billed, and whether trying again can help.
+
+GrokError
+├── InvalidRequest            found by us before anything was sent
+├── ApiError                  the server answered, and said no
+│   ├── NotAllowed            wrong or blocked key, missing right (400 with "API key", 401, 403)
+│   ├── BadArgument           400, 413, 415, 422
+│   ├── Moderated             400 on an image request that broke the content rules
+│   ├── NotFound              404
+│   ├── RateLimited           429; `retry_after` when the server named a time
+│   ├── LinkQuota             429 that no waiting cures: 1,000 active public links
+│   └── Overloaded            408, 409, 425, 5xx, 529
+├── Unreachable               nothing was sent: refused connection, unknown host
+├── AnswerLost                sent, but no whole answer came back: the work may have been done
+│   └── NotTheApi             an answer came, but not this API's: a web page, no JSON, far too large
+├── JobFailed                 a job ended without a result
+│   └── JobModerated          ... because of the content rules
+├── JobTimeout                a job was given up on; it may finish later
+└── CostLimit                 the estimate is over `max_cost_usd`; nothing was sent
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MESSAGE_LIMIT = 600
+#: How many characters of an error's own text are kept.
+LONGEST_MESSAGE = 4000
+#: The status that belongs to a code, for an error body that comes with a status of success; any other is a failure.
+_STATUSES = {
+    "invalid-argument": 400,
+    "client-specified-an-invalid-argument": 400,
+    "failed-precondition": 400,
+    "unauthenticated": 401,
+    "permission-denied": 403,
+    "not-found": 404,
+}
+
+
+class GrokError(Exception):
+    """Something about a request to xAI went wrong.
+
+    `permanent` is true where asking again would only fail, or pay, again. `billed` is None where nobody can know.
+    """
+
+    permanent = False
+    billed: bool | None = False
+
+    def __init__(self, message: object = "") -> None:
+        # Whatever a server put into it ends up in logs and terminals.
+        super().__init__(clean(str(message), LONGEST_MESSAGE))
+
+
+class InvalidRequest(GrokError, ValueError):
+    """The request cannot be right; nothing was sent."""
+
+    permanent = True
+
+
+class CostLimit(GrokError):
+    """The estimated cost is over the limit; nothing was sent."""
+
+    permanent = True
+
+
+class Unreachable(GrokError):
+    """No connection came about, so nothing was sent."""
+
+
+class AnswerLost(GrokError):
+    """The request left, and no whole answer came back."""
+
+    billed = None
+
+
+class NotTheApi(AnswerLost):
+    """Something answered that does not speak this API."""
+
+
+class ApiError(GrokError):
+    """The server refused a request, or failed at it.
+
+    :param method: HTTP method of the request.
+    :param path: path of the request, without query.
+    :param status: HTTP status of the answer.
+    :param code: the server's code in lower case with dashes, e.g. `invalid-argument`, or an empty string.
+    :param message: the server's words.
+    :param request_id: the server's `x-request-id`, to quote to support.
+    :param billed: whether the request was charged; None where it cannot be known.
+    :param ticks: what was charged, in ticks of 1e-10 USD, where the answer said so.
+    :param retry_after: seconds after which the server wants to be asked again.
+    """
+
+    advice = ""
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        code: str = "",
+        message: str = "",
+        request_id: str | None = None,
+        billed: bool | None = False,
+        ticks: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.method, self.path, self.status, self.code, self.message = method, path, status, code, message
+        self.request_id, self.billed, self.ticks, self.retry_after = request_id, billed, ticks, retry_after
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        money = {True: "It was billed.", False: "Nothing was billed.", None: "Whether it was billed is not known."}
+        where, said = f"{self.method} {self.path} answered {self.status}", self.message.rstrip(". ") or "(no text)"
+        parts = [
+            f"{where} ({self.code}): {said}." if self.code else f"{where}: {said}.",
+            f"Request id {self.request_id}." if self.request_id else "",
+            f"It was billed ({self.ticks / 1e10:.4f} USD)." if self.ticks and self.billed else money[self.billed],
+            self.advice,
+        ]
+        return " ".join(part for part in parts if part)
+
+
+class NotAllowed(ApiError):
+    """The key is wrong, blocked or lacks a right."""
+
+    permanent = True
+    advice = "Check the API key (the connection's password), its rights and the team's credit in the xAI console."
+
+
+class BadArgument(ApiError):
+    """The server does not take this request as it is."""
+
+    permanent = True
+    advice = "The same request would be refused again: change it."
+
+
+class Moderated(ApiError):
+    """The content rules refused the request or its result."""
+
+    permanent = True
+    advice = "The same prompt and sources would be refused, and may be billed, again: change them."
+
+
+class NotFound(ApiError):
+    """The server does not know the thing that was named."""
+
+    permanent = True
+    advice = "It never existed, was deleted, has expired, or belongs to another team: upload or make it again."
+
+
+class RateLimited(ApiError):
+    """Too many requests at once; the server refused before doing any work."""
+
+    advice = "Run fewer tasks at a time (an Airflow pool), or let Airflow's retry wait."
+
+
+class LinkQuota(ApiError):
+    """The team has as many active public links as it may have."""
+
+    permanent = True
+    advice = "Revoke links (GrokUnshareOperator) or give them an end (expires_after)."
+
+
+class Overloaded(ApiError):
+    """The server failed, or had no room; later it may work."""
+
+    advice = "This usually passes: Airflow's retry will try again."
+
+
+class JobFailed(GrokError):
+    """A job ended without a result.
+
+    :param kind: image, video or batch.
+    :param job_id: the server's id of the job.
+    :param code: the server's code, lower case with dashes.
+    :param message: the server's words.
+    :param billed: whether it was charged; None where the answer does not say.
+    :param ticks: what was charged, in ticks of 1e-10 USD, where the answer said so.
+    """
+
+    #: Codes after which the same request can succeed.
+    PASSING = frozenset(
+        {
+            "service-unavailable",
+            "internal-error",
+            "internal",
+            "unavailable",
+            "expired",
+            "cancelled",
+            "deadline-exceeded",
+        }
+    )
+
+    def __init__(
+        self, kind: str, job_id: str, code: str, message: str, billed: bool | None = None, ticks: int | None = None
+    ) -> None:
+        self.kind, self.job_id, self.code, self.message = kind, job_id, code, message
+        self.billed, self.ticks = billed, ticks
+        money = {True: "It was billed", False: "It was not billed", None: "Whether it was billed is not known"}[billed]
+        cost = f" ({ticks / 1e10:.4f} USD)" if ticks else ""
+        advice = "The same request would fail again: change it." if self.permanent else "Asking again may well succeed."
+        said = message.rstrip(". ")
+        super().__init__(f"{kind} job {job_id} failed ({code or 'no code'}): {said}. {money}{cost}. {advice}")
+
+    @property
+    def permanent(self) -> bool:  # type: ignore[override]
+        """Whether the same request would fail again."""
+        return self.code not in self.PASSING
+
+
+class JobModerated(JobFailed):
+    """A job's result broke the content rules."""
+
+
+class JobTimeout(GrokError):
+    """A job was not finished in time; it goes on, and a later try of the task adopts its result."""
+
+    billed = None
+
+
+def normal_code(code: object) -> str:
+    """Fold the server's spellings of a code (kebab, snake, sentence) into one.
+
+    :param code: the code as it came; anything but text or a number gives an empty string.
+    """
+    return re.sub(r"[_\s]+", "-", str(code).strip().lower()) if isinstance(code, str | int) else ""
+
+
+def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """Make foreign text fit for a log: no control characters, not endless.
+
+    :param text: text from a server or a file.
+    :param limit: how many characters are kept.
+    """
+    flat = (text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)).strip()
+    return flat if len(flat) <= limit else flat[:limit] + "..."
+
+
+def parse_body(body: bytes) -> tuple[str, str, int | None]:
+    """Read code, message and billed ticks out of an error body in any of the four forms that occur.
+
+    :param body: the bytes of the answer (docs.x.ai, REST reference; OpenAI style and plain text occur too).
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return "", clean(body[: 8 * MESSAGE_LIMIT].decode("utf-8", "replace")) or "(no text)", None
+    if not isinstance(document, dict):
+        return "", clean(str(document)), None
+    error = document.get("error", document.get("message", ""))
+    inner: Mapping[str, Any] = error if isinstance(error, dict) else {}
+    code = document.get("code") or inner.get("code") or inner.get("type")
+    message = inner.get("message", error) or document.get("message") or document.get("detail") or "(no text)"
+    return clean(normal_code(code), 100), clean(str(message)), ticks_in(document)
+
+
+def ticks_in(document: Mapping[str, Any]) -> int | None:
+    """Find the billed ticks that an answer reports under `usage`.
+
+    :param document: a JSON answer.
+    """
+    usage = document.get("usage")
+    ticks = usage.get("cost_in_usd_ticks") if isinstance(usage, dict) else None
+    return ticks if isinstance(ticks, int) and not isinstance(ticks, bool) and ticks >= 0 else None
+
+
+def refusal(
+    method: str, path: str, status: int, body: bytes, *, request_id: str | None, paid: bool, retry_after: float | None
+) -> ApiError:
+    """Turn an answer that is not a success into the error that fits it best.
+
+    :param method: HTTP method of the request.
+    :param path: path of the request.
+    :param status: HTTP status of the answer.
+    :param body: its bytes.
+    :param request_id: the server's id of the call.
+    :param paid: whether the call costs money when it succeeds.
+    :param retry_after: seconds that the server asked to wait.
+    """
+    code, message, ticks = parse_body(body)
+    kind = _kind(status, code, message)
+    billed: bool | None = bool(ticks) if ticks is not None else False
+    if ticks is None and paid and (kind is Moderated or kind is Overloaded):
+        billed = None
+    return kind(method, path, status, code, message, request_id, billed, ticks, retry_after)
+
+
+def _kind(status: int, code: str, message: str) -> type[ApiError]:
+    if status < 300:
+        # Something on the way gave the status, so the code has to say it; unless it does, who knows what was done.
+        return _kind(_STATUSES.get(code, 500), code, message)
+    words = message.lower()
+    if status in (401, 403) or (status == 400 and "api key" in words):
+        return NotAllowed
+    if is_moderation(message):
+        return Moderated
+    if status == 404:
+        return NotFound
+    if status == 429:
+        return LinkQuota if "public" in words and ("quota" in words or "active" in words) else RateLimited
+    if status in (408, 409, 425) or status >= 500:
+        return Overloaded
+    return BadArgument
+
+
+def is_moderation(message: str) -> bool:
+    """Tell whether a refusal is about the content rules.
+
+    :param message: the server's words.
+    """
+    words = message.lower()
+    return "moderation" in words or "usage guidelines" in words

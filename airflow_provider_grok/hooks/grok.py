@@ -1,0 +1,182 @@
+"""The hook: an Airflow connection `grok`, with plain names for use in a `@task`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_grok.hooks.base import BaseGrokHook
+
+if TYPE_CHECKING:
+    from airflow_provider_grok.api.files import File
+    from airflow_provider_grok.hooks.order import Bought
+    from airflow_provider_grok.hooks.orphans import Claims, Orphan
+
+#: The models that are asked where none is named.
+IMAGE_MODEL, VIDEO_MODEL = "grok-imagine-image-2.0", "grok-imagine-video-1.5"
+#: Options that are fields of an image request; all others are terms of the purchase.
+_FIELDS = frozenset({"model", "n", "aspect_ratio", "resolution", "quality", "user", "params"})
+#: Options that are terms of a purchase; all others are fields of the video request.
+_TERMS = frozenset(
+    {"key", "reuse", "filename", "expires_after", "expires_at", "share", "max_cost_usd", "timeout", "poll_interval"}
+)
+
+
+class GrokHook(BaseGrokHook):
+    """Use a connection to xAI from a `@task`: `run` and `buy` for everything, and plain names for what is common.
+
+    :param grok_conn_id: the Airflow connection: password = API key, host = base URL.
+    """
+
+    def upload(
+        self, source: str, *, filename: str | None = None, expires_after: Any = None, expires_at: Any = None
+    ) -> str:
+        """Store a file once, and return its id; the same content is not stored twice.
+
+        :param source: local path, object-storage URL, or https URL on an allowed host.
+        :param filename: name to store it under; None: its own.
+        :param expires_after: its life: timedelta, seconds or text of seconds, 1 hour to 30 days.
+        :param expires_at: its end instead: aware datetime or ISO text.
+        """
+        from airflow_provider_grok.api import wire
+        from airflow_provider_grok.hooks.memory import current_buyer
+        from airflow_provider_grok.hooks.terms import life
+        from airflow_provider_grok.hooks.uploads import upload_once
+
+        seconds = life(expires_after, expires_at, usual=self.settings.expires_after)
+        work = upload_once(self.endpoint, source, current_buyer(), filename=filename, expires_after=seconds)
+        return wire.run(self.endpoint, work).file.id
+
+    def share(self, file: str, *, expires_after: Any = timedelta(days=7)) -> str:
+        """Give a file a public link, and return it.
+
+        :param file: file id.
+        :param expires_after: life of the link: timedelta, seconds or text; the default is shortened to the file's own.
+            None: as long as the file's.
+        :raises InvalidRequest: for a link that would outlive its file, or a kind of file that is not shared.
+        """
+        from airflow_provider_grok.hooks.sharing import share_file
+        from airflow_provider_grok.hooks.terms import LINK_LIFE, life
+
+        seconds = life(expires_after, None, what="public link")
+        return str(self.run(share_file(file, seconds, usual=LINK_LIFE, log=self.log)).public_url)
+
+    def unshare(self, file: str) -> bool:
+        """Withdraw a file's public link; says whether there was one.
+
+        :param file: file id.
+        """
+        from airflow_provider_grok.api import files
+
+        return self.run(files.revoke(file)).revoked
+
+    def delete(self, file: str) -> None:
+        """Delete a file, and with it its public link; one that is gone already is no error.
+
+        :param file: file id.
+        """
+        from airflow_provider_grok.api import errors, files
+
+        try:
+            self.run(files.delete(file))
+        except errors.NotFound:
+            self.log.info("File %s is gone already.", file)
+
+    def download(self, file: str, destination: str) -> str:
+        """Write a file's bytes to a path or object-storage URL, and return that.
+
+        :param file: file id.
+        :param destination: where to; ends in `/` = a folder, and the file keeps its name.
+        """
+        from airflow_provider_grok.api import wire
+        from airflow_provider_grok.hooks.downloads import download_to
+
+        return wire.run(self.endpoint, download_to(file, destination))
+
+    def list_files(
+        self,
+        filter: str | None = None,
+        *,
+        older_than: timedelta | None = None,
+        shared: bool | None = None,
+        limit: int | None = None,
+    ) -> list[File]:
+        """List the team's files, newest first.
+
+        :param filter: AIP-160 expression, such as `name = "hero"`.
+        :param older_than: only files made longer ago than this.
+        :param shared: only files with (True) or without (False) a public link.
+        :param limit: how many at the most; None: all.
+        """
+        from airflow_provider_grok.api import files
+
+        terms = [f"({filter})"] if filter else []
+        if older_than is not None:
+            import pendulum
+
+            terms.append(f'created_at < "{(pendulum.now("UTC") - older_than).strftime("%Y-%m-%dT%H:%M:%SZ")}"')
+        if shared is not None:
+            terms.append("public_url != null" if shared else "public_url = null")
+        return self.run(files.listing(filter=" AND ".join(terms) or None, limit=limit))
+
+    def orphans(self, claimed: Claims | Iterable[str] | None = None, *, older_than: float = 86_400) -> list[Orphan]:
+        """List stored files and batches that bear a purchase's token and that nobody claims, oldest first.
+
+        What tasks have is in Airflow's metadata database, which a task cannot read: the command
+        `airflow-grok orphans` does, and calls this.
+
+        :param claimed: what is not to be listed: claims, or ids of files and batches.
+        :param older_than: seconds; what is younger may still be on its way into a record.
+        """
+        from airflow_provider_grok.hooks import orphans
+
+        return self.run(orphans.listing(orphans.Claims.of(claimed), older_than))
+
+    def edit(self, *, prompt: str, image: str | None = None, images: list[str] | None = None, **options: Any) -> Any:
+        """Edit a stored picture, and return the result's file id (a list if `n` is given).
+
+        :param prompt: what to change.
+        :param image: the source: file id or https URL.
+        :param images: two to five sources instead.
+        :param options: fields of the request (`model`, `n`, `resolution`, ...), and options of `buy`.
+        """
+        from airflow_provider_grok.api import images as api
+
+        fields, terms = _split(options)
+        body = api.edit_body(prompt=prompt, image=image, images=images, **({"quality": "medium"} | fields))
+        return _ids(self.buy(api.edit(body), **terms), fields)
+
+    def generate(self, *, prompt: str, **options: Any) -> Any:
+        """Make a picture from words, and return its file id (a list if `n` is given).
+
+        :param prompt: what to show.
+        :param options: fields of the request (`model`, `n`, `resolution`, ...), and options of `buy`.
+        """
+        from airflow_provider_grok.api import images as api
+
+        fields, terms = _split(options)
+        body = api.generation_body(prompt=prompt, **({"quality": "low"} | fields))
+        return _ids(self.buy(api.generate(body), **terms), fields)
+
+    def video(self, *, prompt: str | None = None, image: str | None = None, **options: Any) -> str:
+        """Make a video from words or a stored picture, and return its file id.
+
+        :param prompt: what happens; needed unless there is a picture to start from.
+        :param image: first frame: file id or https URL.
+        :param options: fields of the request (`model`, `duration`, `resolution`, ...), and options of `buy`.
+        """
+        from airflow_provider_grok.api import videos as api
+
+        terms = {name: options.pop(name) for name in _TERMS & options.keys()}
+        body = api.generation_body(prompt=prompt, image=image, **({"model": VIDEO_MODEL} | options))
+        return self.buy(api.generate(body), **terms).file_ids[0]
+
+
+def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    fields = {"model": IMAGE_MODEL, "resolution": "1k"} | {k: v for k, v in options.items() if k in _FIELDS}
+    return fields, {k: v for k, v in options.items() if k not in _FIELDS}
+
+
+def _ids(bought: Bought, fields: Mapping[str, Any]) -> Any:
+    return bought.file_ids if "n" in fields else bought.file_ids[0]

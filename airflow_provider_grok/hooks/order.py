@@ -1,0 +1,129 @@
+"""What is to be bought, how that stands, and what it came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_grok.api import account, errors, files, images, jobs
+from airflow_provider_grok.api.account import usd
+from airflow_provider_grok.api.call import Call, Flow
+from airflow_provider_grok.hooks.assets import Stored
+from airflow_provider_grok.hooks.memory import Record
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be bought.
+
+    :param call: the paid call, without `storage_options`.
+    :param filename: name of the stored file that the user asked for; the token goes before its ending.
+    :param expires_after: life of the stored files in seconds; None: no end.
+    :param link: public link: None, True (as long as the file) or seconds.
+    :param max_cost: most ticks that the task instance may spend over all its tries; None: no limit.
+    """
+
+    call: Call[jobs.Accepted]
+    filename: str | None = None
+    expires_after: int | None = None
+    link: bool | int | None = None
+    max_cost: int | None = None
+
+    @property
+    def kind(self) -> jobs.Kind:
+        """Picture or video."""
+        return "image" if self.call.path.startswith("/images") else "video"
+
+    @property
+    def extension(self) -> str:
+        """Ending of the stored file's name."""
+        return ".jpg" if self.kind == "image" else ".mp4"
+
+    @property
+    def count(self) -> int:
+        """How many assets it makes."""
+        return int((self.call.body or {}).get("n", 1))
+
+
+def appraise(call: Call[jobs.Accepted]) -> Flow[int | None]:
+    """Estimate a request's cost in ticks, and check it against what its model can do, before anything is sent.
+
+    The list of models is a help, not a condition: a server that does not give it is asked nothing twice.
+
+    :param call: the paid call.
+    :raises InvalidRequest: for a model that does not exist, or a prompt over the model's length.
+    """
+    body = call.body or {}
+    if not call.path.startswith("/images"):
+        return account.video_ticks(body)
+    try:
+        models = yield from account.image_models()
+    except (errors.NotFound, errors.BadArgument, errors.Overloaded, errors.RateLimited):
+        return account.image_ticks(body)
+    name = str(body.get("model", ""))
+    named = [model for model in models if name in (model.id, *model.aliases)]
+    if models and not named and name not in account.IMAGE_PRICES and name not in account.SERVED_BY:
+        known = ", ".join(model.id for model in models)
+        raise errors.InvalidRequest(f"model={name!r} makes no images for this key; {known} do. Nothing was sent.")
+    if named and named[0].max_prompt_length:
+        images.check_prompt(str(body.get("prompt", "")), named[0].max_prompt_length)
+    return account.image_ticks(body, models)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a purchase stands.
+
+    :param record: its record.
+    :param progress: the last look at its job; None before the first.
+    :param adopted: stored files that were found by name instead of a job.
+    :param bought: the recorded result of a finished purchase.
+    :param reused: nothing was asked of the API this time that costs money.
+    """
+
+    record: Record
+    progress: jobs.Progress | None = None
+    adopted: list[files.File] | None = None
+    bought: Bought | None = None
+    reused: bool = False
+
+    @property
+    def job(self) -> jobs.Job:
+        """The job to look at."""
+        kind: Any = self.record.kind
+        return jobs.Job(kind, self.record.job_id or "", self.record.at)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to wait for."""
+        ended = self.progress is not None and self.progress.state != "pending" and not self.progress.odd
+        return ended or self.adopted is not None or self.bought is not None
+
+
+@dataclass(frozen=True)
+class Bought:
+    """What a purchase came to.
+
+    :param rows: one row for each asset, in order, kept or not.
+    :param ticks: what it cost.
+    :param estimated: whether `ticks` is our estimate for want of the server's word.
+    :param job_id: the server's id of the job.
+    :param reused: nothing was paid for this time.
+    :param failure: why there is no result.
+    """
+
+    rows: list[Stored]
+    ticks: int
+    estimated: bool
+    job_id: str | None
+    reused: bool = False
+    failure: errors.GrokError | None = None
+
+    @property
+    def file_ids(self) -> list[str]:
+        """The stored files, in order."""
+        return [row.file_id for row in self.rows if row.file_id]
+
+    def usage(self) -> dict[str, Any]:
+        """The receipt's `usage`."""
+        return {"cost_in_usd_ticks": self.ticks, "cost_usd": usd(self.ticks), "estimated": self.estimated}

@@ -1,0 +1,94 @@
+"""What all operators share: the connection, our errors in Airflow's terms, and what goes to XCom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_grok.hooks.grok import GrokHook
+
+
+class GrokOperator(BaseOperator):
+    """An operator with a connection to xAI.
+
+    :param grok_conn_id: the Airflow connection of type `grok`.
+    """
+
+    template_fields: tuple[str, ...] = ("grok_conn_id",)
+    ui_color = "#e8e8e8"
+
+    def __init__(self, *, grok_conn_id: str = "grok_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.grok_conn_id = grok_conn_id
+
+    @cached_property
+    def hook(self) -> GrokHook:
+        """The connection."""
+        from airflow_provider_grok.hooks.grok import GrokHook
+
+        return GrokHook(self.grok_conn_id)
+
+    def push(self, context: Context, **values: Any) -> None:
+        """Put values beside the return value into XCom, before anything can still fail.
+
+        :param context: the task's context.
+        :param values: by XCom key.
+        """
+        if self.do_xcom_push:
+            for key, value in values.items():
+                context["ti"].xcom_push(key=key, value=value)
+
+
+@contextmanager
+def in_airflow_terms() -> Iterator[None]:
+    """Fail a task at once where a retry would only fail, or pay, again; let Airflow retry where it may help."""
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    from airflow_provider_grok.api.errors import GrokError
+
+    try:
+        yield
+    except GrokError as error:
+        raise (AirflowFailException if error.permanent else AirflowException)(str(error)) from error
+
+
+def receipt(
+    *,
+    files: list[dict[str, Any]] | None = None,
+    counts: dict[str, int] | None = None,
+    request: dict[str, Any] | None = None,
+    usage: dict[str, Any] | None = None,
+    request_id: str | None = None,
+    reused: bool = False,
+) -> dict[str, Any]:
+    """What a task did and what it cost, in the one shape that every operator pushes as `receipt`.
+
+    :param files: one row per file: file_id, filename, expires_at, public_url, public_url_expires_at, reason.
+    :param counts: of a batch, instead of files.
+    :param request: prompt, model and sources.
+    :param usage: cost_in_usd_ticks, cost_usd, estimated.
+    :param request_id: the server's id of the job.
+    :param reused: whether nothing was paid for, or sent, this time.
+    """
+    nothing = {"cost_in_usd_ticks": 0, "cost_usd": 0.0, "estimated": False}
+    what: dict[str, Any] = {"counts": counts} if counts is not None else {"files": files or []}
+    return {**what, "request": request or {}, "usage": usage or nothing, "request_id": request_id, "reused": reused}
+
+
+def count_cost(ticks: int, model: object) -> None:
+    """Count money spent as Airflow's metric `grok.cost_in_usd_ticks`, tagged with the model.
+
+    :param ticks: ticks of 1e-10 USD.
+    :param model: the model's name.
+    """
+    from airflow.sdk.observability.stats import Stats
+
+    if ticks:
+        Stats.incr("grok.cost_in_usd_ticks", ticks, tags={"model": str(model)})

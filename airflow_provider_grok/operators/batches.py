@@ -1,0 +1,205 @@
+"""Operators for batches: many requests at once, kept as they are made, cancelled where need be; and their requests."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_grok.links import GrokConsoleLink
+from airflow_provider_grok.operators.base import GrokOperator, in_airflow_terms, receipt
+from airflow_provider_grok.operators.persist import GrokPersistOperator
+from airflow_provider_grok.operators.requests import (
+    edit_image,
+    edit_video,
+    extend_video,
+    generate_image,
+    generate_video,
+)
+from airflow_provider_grok.operators.values import given, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from airflow.sdk import Context, XComArg
+
+    from airflow_provider_grok.hooks.batches import BatchPurchase, Placed
+    from airflow_provider_grok.hooks.memory import Reuse
+    from airflow_provider_grok.hooks.terms import Terms
+
+    Duration = timedelta | float | str
+
+__all__ = [
+    "GrokBatchCancelOperator",
+    "GrokBatchOperator",
+    "GrokPersistOperator",
+    "edit_image",
+    "edit_video",
+    "extend_video",
+    "generate_image",
+    "generate_video",
+]
+
+
+class GrokBatchOperator(GrokOperator):
+    """Submit many requests as one batch, never twice, and return its id at once, without waiting.
+
+    Every picture and video is asked to be stored in xAI Files; let `GrokPersistOperator` follow directly, which waits
+    by itself and keeps what the server did not store (docs.x.ai, Batch API). A retry adds only what is missing.
+
+    :param requests: requests as `edit_image` and its like in this module make them, each with an id of its own.
+    :param input_file: a JSONL file of requests instead: path on the worker or object-storage URL; it is watched until
+        the server has loaded it, for one bad line would cancel it as a whole.
+    :param name: name of the batch, and of the results; a token goes behind it. None: `<dag>.<task>`.
+    :param expires_after: life of the stored results: timedelta, seconds or text of seconds, 1 hour to 30 days; None:
+        the connection's default, else no end.
+    :param expires_at: their end instead: aware datetime or ISO text.
+    :param share: whether to make a public link of each: True (7 days, or as long as the file), or its life.
+    :param max_cost_usd: most US dollars that the batch as a whole may cost; None: the connection's.
+    :param reuse: `run`: an equal batch in the same task of the same run is the same purchase; `attempt`: the same, but
+        clearing the finished task buys anew; `always`: an equal batch anywhere is the same purchase.
+    """
+
+    template_fields = (
+        *GrokOperator.template_fields,
+        "requests",
+        "input_file",
+        "name",
+        "expires_after",
+        "expires_at",
+        "share",
+        "max_cost_usd",
+        "reuse",
+    )
+    template_fields_renderers = {"requests": "json"}
+    operator_extra_links = (GrokConsoleLink(),)
+    ui_color = "#d0e0e3"
+
+    def __init__(
+        self,
+        *,
+        requests: Any = None,
+        input_file: str | XComArg | None = None,
+        name: str | None = None,
+        expires_after: Duration | None = None,
+        expires_at: datetime | str | None = None,
+        share: bool | Duration = False,
+        max_cost_usd: float | str | None = None,
+        reuse: Reuse = "run",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.requests = requests
+        self.input_file = input_file
+        self.name = name
+        self.expires_after = expires_after
+        self.expires_at = expires_at
+        self.share = share
+        self.max_cost_usd = max_cost_usd
+        self.reuse = reuse
+
+    def execute(self, context: Context) -> str:
+        """Find the batch of an earlier try, or make it; add what it lacks."""
+        from airflow_provider_grok.api import errors, wire
+        from airflow_provider_grok.hooks.input_files import storing
+
+        with in_airflow_terms():
+            file = given(self.input_file)
+            if (file is None) == (given(self.requests) is None):
+                raise errors.InvalidRequest(
+                    "A batch needs either requests= (a list) or input_file= (a JSONL file). Give exactly one."
+                )
+            entries = self._entries() if file is None else self._lines(str(file))
+            purchase = self._purchase(context, entries)
+            store = storing(self.hook.endpoint, purchase, self.log) if file is not None else None
+            try:
+                placed: Placed = wire.run(self.hook.endpoint, purchase.place(store))
+            except errors.JobFailed as error:
+                told = receipt(counts={"requests": len(entries), "added": 0}, request_id=error.job_id)
+                self.push(context, receipt=told)
+                raise
+            self._push(context, placed, len(entries))
+            return placed.batch.batch_id
+
+    def _entries(self) -> list[Mapping[str, Any]]:
+        from airflow_provider_grok.api import batch_requests, errors
+        from airflow_provider_grok.operators.requests import checked
+
+        asked = unpacked(self.requests)
+        if not isinstance(asked, list):
+            raise errors.InvalidRequest(f"requests is a {type(asked).__name__}, not a list of requests.")
+        entries: list[Mapping[str, Any]] = [checked(entry, index) for index, entry in enumerate(asked)]
+        batch_requests.check(entries)
+        return entries
+
+    def _lines(self, source: str) -> list[Mapping[str, Any]]:
+        from airflow_provider_grok.api import wire
+        from airflow_provider_grok.hooks.input_files import read_lines
+
+        return wire.run(self.hook.endpoint, read_lines(self.hook.endpoint, source))
+
+    def _purchase(self, context: Context, entries: Sequence[Mapping[str, Any]]) -> BatchPurchase:
+        from airflow_provider_grok.hooks.batch_orders import BatchOrder
+        from airflow_provider_grok.hooks.batches import BatchPurchase
+        from airflow_provider_grok.hooks.memory import Buyer
+        from airflow_provider_grok.hooks.terms import Terms
+
+        settings = self.hook.settings
+        terms: Terms = Terms.of(
+            settings,
+            expires_after=self.expires_after,
+            expires_at=self.expires_at,
+            share=self.share,
+            max_cost_usd=self.max_cost_usd,
+            reuse=self.reuse,
+        )
+        order = BatchOrder(entries, given(self.name), terms.expires_after, terms.link, terms.max_cost)
+        self._ti: Any = context["ti"]
+        self._bought = BatchPurchase(
+            order, Buyer.of_task(context), reuse=terms.reuse, recovery_wait=settings.recovery_wait, log=self.log
+        )
+        return self._bought
+
+    def _push(self, context: Context, placed: Placed, count: int) -> None:
+        from airflow_provider_grok.api.account import usd
+
+        ticks = placed.record.estimate or 0
+        usage = {"cost_in_usd_ticks": ticks, "cost_usd": usd(ticks), "estimated": True}
+        counts = {"requests": count, "added": placed.added}
+        told = receipt(counts=counts, usage=usage, request_id=placed.batch.batch_id, reused=not placed.added)
+        self.push(context, receipt=told)
+
+    def on_kill(self) -> None:
+        """Cancel the half-filled batch if the task was ended for good; else the next try adds what is missing."""
+        from airflow_provider_grok.hooks.killing import cancel_if_over
+
+        purchase: BatchPurchase | None = getattr(self, "_bought", None)
+        if purchase and purchase.batch:
+            cancel_if_over(self.hook, self._ti, purchase.batch.batch_id, self.log)
+        else:
+            self.log.warning("Killed before a batch was made. Another try looks for it by name before it makes one.")
+
+
+class GrokBatchCancelOperator(GrokOperator):
+    """Cancel what a batch has not begun; finished results stay readable. Returns the batch id.
+
+    :param batch_id: the batch.
+    """
+
+    template_fields = (*GrokOperator.template_fields, "batch_id")
+    operator_extra_links = (GrokConsoleLink(),)
+    ui_color = "#ea9999"
+
+    def __init__(self, *, batch_id: str | XComArg, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch_id = batch_id
+
+    def execute(self, context: Context) -> str:
+        """Cancel."""
+        from airflow_provider_grok.api import batches
+
+        with in_airflow_terms():
+            batch = self.hook.run(batches.cancel(str(self.batch_id).strip()))
+            self.log.info("Cancelled batch %s: %s.", batch.batch_id, batch.note)
+            self.push(context, receipt=receipt(counts=batch.state.counts(), request_id=batch.batch_id))
+            return batch.batch_id

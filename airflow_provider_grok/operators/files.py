@@ -1,0 +1,326 @@
+"""Operators for stored files: upload once, share by a link that ends, unshare, delete, download."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_grok.links import GrokPublicLink
+from airflow_provider_grok.operators.base import GrokOperator, in_airflow_terms, receipt
+from airflow_provider_grok.operators.values import flat, given, in_shape, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from airflow.sdk import Context
+
+    from airflow_provider_grok.hooks.assets import Stored
+    from airflow_provider_grok.hooks.memory import Reuse
+
+    Duration = timedelta | float | str
+
+#: How long a link lives where nobody says otherwise.
+LINK_LIFE = timedelta(days=7)
+
+
+class GrokUploadOperator(GrokOperator):
+    """Store files at xAI, each content once; returns the file id, or a list of ids for a list.
+
+    A file is named after its content (`hero.png` becomes `hero.<12 hex of sha256>.png`), so an unchanged file is found
+    again instead of sent again (docs.x.ai, Files API; at most 48 MB).
+
+    :param source: path on the worker, object-storage URL that Airflow knows, https URL on an allowed host, or a list.
+    :param filename: name to store it under; None: its own. One name for one source.
+    :param expires_after: life of the stored file: timedelta, seconds or text of seconds, 1 hour to 30 days; None: the
+        connection's default, else no end.
+    :param expires_at: its end instead: aware datetime or ISO text.
+    :param reuse: `always`: the same content is the same file; `run`: only within the task of this run; `attempt`: the
+        same, but clearing the task stores it anew.
+    """
+
+    template_fields = (*GrokOperator.template_fields, "source", "filename", "expires_after", "expires_at", "reuse")
+    ui_color = "#fff2cc"
+
+    def __init__(
+        self,
+        *,
+        source: Any,
+        filename: str | None = None,
+        expires_after: Duration | None = None,
+        expires_at: datetime | str | None = None,
+        reuse: Reuse = "always",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.filename = filename
+        self.expires_after = expires_after
+        self.expires_at = expires_at
+        self.reuse = reuse
+
+    def execute(self, context: Context) -> Any:
+        """Store every source that is not stored yet; what was stored is in XCom before anything can fail."""
+        from airflow_provider_grok.hooks.assets import Stored
+
+        done: list[Stored] = []
+        reused = True
+        with in_airflow_terms():
+            sources = self._sources()
+            try:
+                for source in sources:
+                    uploaded = self._upload(context, source)
+                    done.append(Stored.of_file(uploaded.file))
+                    reused = reused and uploaded.reused
+            finally:
+                rows = [row.row() for row in done]
+                named = [str(source).partition("?")[0] for source in sources]
+                self.push(context, receipt=receipt(files=rows, request={"sources": named}, reused=reused))
+            return in_shape(self.source, [row.file_id for row in done])
+
+    def _sources(self) -> list[Any]:
+        from airflow_provider_grok.api.errors import InvalidRequest
+
+        sources = flat(self.source)
+        if not sources:
+            raise InvalidRequest(f"source={self.source!r} is nothing to upload. Give a path, a URL, or a list of them.")
+        if given(self.filename) and len(sources) > 1:
+            raise InvalidRequest(
+                f"filename={self.filename!r} would name {len(sources)} files. Leave it out, or map the task over them."
+            )
+        return [str(source) for source in sources]
+
+    def _upload(self, context: Context, source: str) -> Any:
+        from airflow_provider_grok.api import wire
+        from airflow_provider_grok.hooks.memory import Buyer
+        from airflow_provider_grok.hooks.terms import life, reuse_of
+        from airflow_provider_grok.hooks.uploads import upload_once
+
+        seconds = life(self.expires_after, self.expires_at, usual=self.hook.settings.expires_after)
+        work = upload_once(
+            self.hook.endpoint,
+            source,
+            Buyer.of_task(context),
+            filename=given(self.filename),
+            expires_after=seconds,
+            reuse=reuse_of(self.reuse),
+            log=self.log,
+        )
+        return wire.run(self.hook.endpoint, work)
+
+
+class GrokFileOperator(GrokOperator):
+    """An operator that acts on stored files, one after the other.
+
+    :param file: file id, list, nested lists, a mapped task's output, or None.
+    """
+
+    template_fields: tuple[str, ...] = (*GrokOperator.template_fields, "file")
+
+    def __init__(self, *, file: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.file = file
+
+    def each(self, context: Context, act: Callable[[str, list[Stored]], Any], **request: Any) -> list[Any]:
+        """Act on every file; what was done is in XCom before a failure is raised.
+
+        :param context: the task's context.
+        :param act: what to do with a file id; adds its row to the receipt.
+        :param request: what the receipt says of the request.
+        """
+        from airflow_provider_grok.api import files
+
+        rows: list[Stored] = []
+        ids = [files.check_id(str(file).strip()) for file in flat(self.file)]
+        try:
+            return [act(file_id, rows) for file_id in ids]
+        finally:
+            self.push(context, receipt=receipt(files=[row.row() for row in rows], request={"sources": ids, **request}))
+
+
+class GrokShareOperator(GrokFileOperator):
+    """Give files public links that end; returns the link, or a list of links for a list.
+
+    Pushes `review_markdown` too: the pictures with their captions, for a person to look at and say yes, e.g. with
+    `ApprovalOperator(body="{{ ti.xcom_pull('share', key='review_markdown') }}")` (docs.x.ai, Files API: public URLs).
+
+    :param file: file id, list, nested lists, a mapped task's output, or None: PNG, JPEG, MP4 or PDF of at most 50 MiB.
+    :param captions: one for each file, for the review.
+    :param expires_after: life of the links: timedelta, seconds or text of seconds, 1 hour to 30 days; the default is
+        shortened to the file's own. None: no end.
+    :param expires_at: their end instead: aware datetime or ISO text.
+    """
+
+    template_fields = (*GrokFileOperator.template_fields, "captions", "expires_after", "expires_at")
+    operator_extra_links = (GrokPublicLink(),)
+    ui_color = "#fce4d6"
+
+    def __init__(
+        self,
+        *,
+        file: Any,
+        captions: Any = None,
+        expires_after: Duration | None = LINK_LIFE,
+        expires_at: datetime | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(file=file, **kwargs)
+        self.captions = captions
+        self.expires_after = expires_after
+        self.expires_at = expires_at
+
+    def execute(self, context: Context) -> Any:
+        """Make the links, one after the other; those that were made are in XCom before anything can fail."""
+        from airflow_provider_grok.hooks.sharing import share_file
+        from airflow_provider_grok.operators.review import review_markdown
+
+        usual = round(LINK_LIFE.total_seconds())
+        with in_airflow_terms():
+            life, captions = self._life(), self._captions()
+            made: list[Stored] = []
+
+            def share(file_id: str, rows: list[Stored]) -> str | None:
+                row = self.hook.run(share_file(file_id, life, usual=usual, log=self.log))
+                rows.append(row)
+                made.append(row)
+                return row.public_url
+
+            try:
+                return in_shape(self.file, self.each(context, share))
+            finally:
+                urls = [row.public_url for row in made]
+                self.push(
+                    context,
+                    public_url=in_shape(self.file, urls),
+                    review_markdown=review_markdown(made, captions, self.task_id),
+                )
+
+    def _life(self) -> int | None:
+        from airflow_provider_grok.hooks import terms
+
+        # The default end gives way to an end that was asked for.
+        after = None if given(self.expires_at) is not None and self.expires_after == LINK_LIFE else self.expires_after
+        return terms.life(after, self.expires_at, what="public link")
+
+    def _captions(self) -> list[str]:
+        from airflow_provider_grok.api.errors import InvalidRequest
+
+        captions = [str(caption) for caption in flat(self.captions)]
+        if captions and len(captions) != (count := len(flat(self.file))):
+            raise InvalidRequest(f"captions has {len(captions)} texts for {count} files. Give one for each.")
+        return captions
+
+
+class GrokUnshareOperator(GrokFileOperator):
+    """Withdraw the public links of files; returns the ids acted on (docs.x.ai, Files API: public URLs).
+
+    :param file: file id, list, nested lists, a mapped task's output, or None.
+    """
+
+    ui_color = "#f4cccc"
+
+    def execute(self, context: Context) -> Any:
+        """Withdraw the links, one after the other."""
+        from airflow_provider_grok.api import files
+        from airflow_provider_grok.hooks.assets import Stored
+
+        def unshare(file_id: str, rows: list[Stored]) -> str:
+            there = self.hook.run(files.revoke(file_id)).revoked
+            rows.append(Stored(file_id, reason=None if there else "it had no public link"))
+            return file_id
+
+        with in_airflow_terms():
+            return in_shape(self.file, self.each(context, unshare))
+
+
+class GrokDeleteOperator(GrokFileOperator):
+    """Delete stored files, and with them their links; returns the ids acted on.
+
+    A file that is gone already is no error. Uploads named after their content serve other DAGs too, so they stay
+    unless `include_uploads` says otherwise (docs.x.ai, Files API: delete).
+
+    :param file: file id, list, nested lists, a mapped task's output, or None.
+    :param include_uploads: delete content-addressed uploads too.
+    """
+
+    template_fields = (*GrokFileOperator.template_fields, "include_uploads")
+    ui_color = "#ea9999"
+
+    def __init__(self, *, file: Any, include_uploads: bool | str = False, **kwargs: Any) -> None:
+        super().__init__(file=file, **kwargs)
+        self.include_uploads = include_uploads
+
+    def execute(self, context: Context) -> Any:
+        """Delete the files, one after the other."""
+        with in_airflow_terms():
+            every = truth("include_uploads", self.include_uploads)
+            acted = self.each(context, lambda file_id, rows: self._delete(file_id, rows, every))
+            return in_shape(self.file, [file_id for file_id in acted if file_id])
+
+    def _delete(self, file_id: str, rows: list[Stored], every: bool) -> str | None:
+        from airflow_provider_grok.api import errors, files
+        from airflow_provider_grok.hooks.assets import Stored
+        from airflow_provider_grok.hooks.uploads import is_shared_upload
+
+        try:
+            if not every and is_shared_upload(self.hook.run(files.get(file_id))):
+                self.log.warning(
+                    "%s is an upload that other DAGs may use: kept. include_uploads=True deletes.", file_id
+                )
+                rows.append(Stored(file_id, reason="kept: an upload that other DAGs may use (include_uploads=False)"))
+                return None
+            self.hook.run(files.delete(file_id))
+            rows.append(Stored(file_id))
+        except errors.NotFound:
+            rows.append(Stored(file_id, reason="it was gone already"))
+        return file_id
+
+
+class GrokDownloadOperator(GrokFileOperator):
+    """Write stored files to a path or an object storage, many at a time; returns where they are.
+
+    :param file: file id, list, nested lists, a mapped task's output, or None.
+    :param destination: path on the worker or object-storage URL; one that ends in `/` is a folder, and several files
+        need one.
+    :param max_concurrency: how many files at a time.
+    """
+
+    template_fields = (*GrokFileOperator.template_fields, "destination", "max_concurrency")
+    ui_color = "#d9d2e9"
+
+    def __init__(self, *, file: Any, destination: str, max_concurrency: int | str = 16, **kwargs: Any) -> None:
+        super().__init__(file=file, **kwargs)
+        self.destination = destination
+        self.max_concurrency = max_concurrency
+
+    def execute(self, context: Context) -> Any:
+        """Stream the files; those that were written are in XCom before a failure is raised."""
+        import asyncio
+
+        from airflow_provider_grok.api import argument, errors, files
+        from airflow_provider_grok.hooks.downloads import download_all
+
+        with in_airflow_terms():
+            ids = [files.check_id(str(file).strip()) for file in flat(self.file)]
+            destination = argument.text(given(self.destination) and str(self.destination), "destination")
+            if len(ids) > 1 and not destination.endswith("/"):
+                raise errors.InvalidRequest(
+                    f"destination={destination!r} would be overwritten by each of {len(ids)} files. End it in '/'."
+                )
+            most = argument.whole(self.max_concurrency, "max_concurrency", 1, 1000)
+            outcomes = asyncio.run(download_all(self.hook.endpoint, ids, destination, most))
+            written = [url for url in outcomes if isinstance(url, str)]
+            self._push(context, ids, outcomes)
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+            return in_shape(self.file, written)
+
+    def _push(self, context: Context, ids: list[str], outcomes: list[Any]) -> None:
+        from airflow_provider_grok.hooks.assets import Stored
+
+        rows = [
+            Stored(file_id, reason=None if isinstance(outcome, str) else str(outcome)).row()
+            for file_id, outcome in zip(ids, outcomes, strict=True)
+        ]
+        self.push(context, receipt=receipt(files=rows, request={"sources": ids, "destination": self.destination}))

@@ -1,0 +1,313 @@
+"""What all operators that make a picture or a video share: terms, waiting with or without a worker, delivery."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import conf
+
+from airflow_provider_grok.links import GrokPublicLink
+from airflow_provider_grok.operators.base import GrokOperator, count_cost, in_airflow_terms, receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow.sdk import Context
+
+    from airflow_provider_grok.api.call import Call
+    from airflow_provider_grok.api.errors import GrokError
+    from airflow_provider_grok.api.jobs import Accepted
+    from airflow_provider_grok.hooks.memory import Reuse
+    from airflow_provider_grok.hooks.order import Bought, Standing
+    from airflow_provider_grok.hooks.purchase import Purchase
+    from airflow_provider_grok.hooks.terms import Terms
+
+    Duration = timedelta | float | str
+
+#: Seconds that the scheduler's own limit on a deferral lies behind the trigger's deadline.
+BACKSTOP = 60.0
+#: Where the task state store keeps the record of a task's one purchase.
+SLOT = "purchase"
+
+
+class GrokMakeOperator(GrokOperator):
+    """Make an asset, never twice, and keep it in xAI Files.
+
+    :param filename: name of the stored file; a token goes before its ending. None: `<dag>.<task>`.
+    :param expires_after: life of the stored file: timedelta, seconds or text of seconds, 1 hour to 30 days; None: the
+        connection's default, else no end.
+    :param expires_at: its end instead: aware datetime or ISO text.
+    :param share: whether to make a public link: True (7 days, or as long as the file), or its life.
+    :param max_cost_usd: most US dollars that this task instance may spend over all its tries; None: the connection's.
+    :param reuse: `run`: an equal request in the same task of the same run is the same purchase; `attempt`: the same,
+        but clearing the finished task buys anew; `always`: an equal request anywhere is the same purchase.
+    :param on_moderated: `fail` or `skip` the task when the content rules took a result away.
+    :param deferrable: wait in the triggerer, not on a worker; default: Airflow's `[operators] default_deferrable`.
+    :param timeout: how long to wait for xAI, from the submission: timedelta or seconds.
+    :param poll_interval: seconds between two looks; None: by the job's age.
+    :param user: tag of an end user, for xAI's logs.
+    :param request_params: further fields of the request, merged last and not checked.
+    """
+
+    template_fields: tuple[str, ...] = (
+        "grok_conn_id",
+        "filename",
+        "expires_after",
+        "expires_at",
+        "share",
+        "max_cost_usd",
+        "reuse",
+        "on_moderated",
+        "timeout",
+        "poll_interval",
+        "user",
+        "request_params",
+    )
+    operator_extra_links = (GrokPublicLink(),)
+
+    def __init__(
+        self,
+        *,
+        filename: str | None = None,
+        expires_after: Duration | None = None,
+        expires_at: datetime | str | None = None,
+        share: bool | Duration = False,
+        max_cost_usd: float | str | None = None,
+        reuse: Reuse = "run",
+        on_moderated: Literal["fail", "skip"] = "fail",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        timeout: Duration | None = timedelta(minutes=15),
+        poll_interval: float | None = None,
+        user: str | None = None,
+        request_params: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filename = filename
+        self.expires_after = expires_after
+        self.expires_at = expires_at
+        self.share = share
+        self.max_cost_usd = max_cost_usd
+        self.reuse = reuse
+        self.on_moderated = on_moderated
+        self.deferrable = deferrable
+        self.timeout = timeout
+        self.poll_interval = poll_interval
+        self.user = user
+        self.request_params = request_params
+
+    @abstractmethod
+    def request(self) -> Call[Accepted]:
+        """The paid call, with all arguments checked.
+
+        :raises InvalidRequest: for an argument that cannot be.
+        """
+
+    def wants_list(self) -> bool:
+        """Whether the task returns a list of file ids."""
+        return False
+
+    # -- the life of a task --------------------------------------------------------------------------------------
+
+    def execute(self, context: Context) -> Any:
+        """Find what an earlier try bought, or buy; then wait, here or in the triggerer, and deliver."""
+        with in_airflow_terms():
+            self._check()
+            purchase = self._purchase(context)
+            try:
+                standing = self._drive(purchase.submit())
+                if self.deferrable:
+                    standing = self._drive(purchase.glance(standing))
+                    if not standing.ended:
+                        self._defer(standing)
+                standing = self._drive(
+                    purchase.wait(standing, self._terms.timeout_of(self._call), self._terms.poll_interval)
+                )
+            except self._moderation() as error:
+                return self._refused(context, error)
+            return self._deliver(context, purchase, standing)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None, **_: Any) -> Any:
+        """Look at the job again after the trigger did, and deliver; the event is believed for nothing but its id.
+
+        :param context: the task's context.
+        :param event: what the trigger said.
+        """
+        from airflow_provider_grok.api.errors import GrokError
+
+        event = event or {}
+        with in_airflow_terms():
+            purchase = self._purchase(context)
+            seen = event.get("status")
+            standing = self._drive(purchase.resume(event.get("job_id"), ended=seen == "ended"))
+            if standing.ended:
+                return self._deliver(context, purchase, standing)
+            if seen in ("error", "gone"):
+                raise GrokError(str(event.get("message")))
+            raise purchase.given_up(standing)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume; where the trigger was lost or overdue, the job itself is asked what became of it."""
+        from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
+
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (TaskDeferralTimeout, TaskDeferralError) as error:
+            self.log.warning("The trigger did not come back (%s); asking for the job itself.", error)
+            return self.execute_complete(context, None)
+
+    def on_kill(self) -> None:
+        """Say what goes on: pictures and videos cannot be cancelled."""
+        self.log.warning(
+            "Killed. A job that was submitted cannot be cancelled: it will be billed, and its result stored in xAI "
+            "Files under the name in this log. Clearing the task adopts it."
+        )
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    def _drive(self, flow: Any) -> Any:
+        from airflow_provider_grok.api import wire
+
+        return wire.run(self.hook.endpoint, flow)
+
+    def _check(self) -> None:
+        from airflow_provider_grok.api.errors import InvalidRequest
+
+        if self.on_moderated not in ("fail", "skip"):
+            raise InvalidRequest(f"on_moderated={self.on_moderated!r} is neither 'fail' nor 'skip'.")
+
+    def _purchase(self, context: Context) -> Purchase:
+        from airflow_provider_grok.hooks.memory import Buyer
+        from airflow_provider_grok.hooks.purchase import Purchase
+        from airflow_provider_grok.hooks.terms import Terms
+
+        buyer = Buyer.of_task(context)
+        self._terms: Terms = Terms.of(
+            self.hook.settings,
+            begun=buyer.has_begun(Purchase.key(SLOT)),
+            filename=self.filename,
+            expires_after=self.expires_after,
+            expires_at=self.expires_at,
+            share=self.share,
+            max_cost_usd=self.max_cost_usd,
+            reuse=self.reuse,
+            timeout=self.timeout,
+            poll_interval=self.poll_interval,
+        )
+        self._call = self.request()
+        return self.hook.purchase(self._call, self._terms, buyer=buyer, slot=SLOT)
+
+    def _defer(self, standing: Standing) -> None:
+        from pendulum import now
+
+        from airflow_provider_grok.triggers.jobs import GrokJobTrigger
+
+        record = standing.record
+        deadline = record.at + self._terms.timeout_of(self._call)
+        left = max(deadline - now("UTC").timestamp(), 0.0) + BACKSTOP
+        trigger = GrokJobTrigger(
+            kind=standing.job.kind,
+            job_id=standing.job.id,
+            submitted_at=record.at,
+            deadline=deadline,
+            grok_conn_id=self.grok_conn_id,
+            poll_interval=self._terms.poll_interval,
+            name=record.name,
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=math.ceil(left)))
+
+    # -- delivery --------------------------------------------------------------------------------------------------
+
+    def _deliver(self, context: Context, purchase: Purchase, standing: Standing) -> Any:
+        bought: Bought = self._drive(purchase.conclude(standing))
+        self._push_receipt(context, bought)
+        if not bought.reused:
+            count_cost(bought.ticks, (self._call.body or {}).get("model"))
+        if isinstance(bought.failure, self._moderation()):
+            return self._refused(context, bought.failure, pushed=True)
+        if bought.failure:
+            raise bought.failure
+        self._check_rows(bought)
+        if self._terms.link and any(row.file_id and not row.public_url for row in bought.rows):
+            self._push_receipt(context, self._shared(bought))
+        ids = bought.file_ids
+        return ids if self.wants_list() else ids[0]
+
+    def _check_rows(self, bought: Bought) -> None:
+        """Fail, or skip, for what is missing: everything that was kept is in XCom by now."""
+        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+        from airflow_provider_grok.api.errors import GrokError
+
+        lost = [row.reason or "" for row in bought.rows if not row.file_id]
+        if lost and not all(reason.startswith("moderated") for reason in lost):
+            raise GrokError(f"{len(lost)} of {len(bought.rows)} results could not be kept: {'; '.join(lost)}")
+        if lost and self.on_moderated == "fail":
+            raise AirflowFailException(
+                f"{len(lost)} of {len(bought.rows)} results were taken away by the content rules, and billed; the "
+                "others are in XCom `receipt`. Change the prompt or the sources, or set on_moderated='skip'."
+            )
+        if not bought.file_ids:
+            raise AirflowSkipException("The content rules took every result away.")
+
+    def _shared(self, bought: Bought) -> Bought:
+        """Make the links that are missing, or raise why: the pictures are kept, and a retry makes only the links."""
+        from dataclasses import replace
+
+        from airflow_provider_grok.api import files
+
+        link, rows = self._terms.link, list(bought.rows)
+        for index, row in enumerate(rows):
+            if row.file_id and not row.public_url:
+                made = self.hook.run(files.share(row.file_id, None if link is True else link))
+                url, end = made.public_url, made.expires_at
+                rows[index] = replace(row, public_url=url, public_url_expires_at=end, reason=None)
+        return replace(bought, rows=rows)
+
+    def _push_receipt(self, context: Context, bought: Bought) -> None:
+        rows = [row.row() for row in bought.rows]
+        body = self._call.body or {}
+        sources = [*_sources(body)]
+        request = {"prompt": body.get("prompt"), "model": body.get("model"), "sources": sources}
+        self.push(
+            context,
+            receipt=receipt(
+                files=rows, request=request, usage=bought.usage(), request_id=bought.job_id, reused=bought.reused
+            ),
+        )
+        if self._terms.link:
+            urls = [row.public_url for row in bought.rows if row.file_id]
+            self.push(context, public_url=urls if self.wants_list() else (urls or [None])[0])
+
+    def _moderation(self) -> tuple[type[GrokError], ...]:
+        from airflow_provider_grok.api.errors import JobModerated, Moderated
+
+        return (Moderated, JobModerated)
+
+    def _refused(self, context: Context, error: GrokError, *, pushed: bool = False) -> Any:
+        """What the content rules refused: say what it cost, then fail or skip."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from airflow_provider_grok.hooks.order import Bought
+
+        if not pushed:
+            ticks = getattr(error, "ticks", None)
+            self._push_receipt(context, Bought([], ticks or 0, ticks is None, None, failure=error))
+            count_cost(ticks or 0, (self._call.body or {}).get("model"))
+        if self.on_moderated == "skip":
+            raise AirflowSkipException(str(error)) from error
+        raise error
+
+
+def _sources(body: Mapping[str, Any]) -> list[str]:
+    """The sources of a request, in order: file ids, and URLs without their query."""
+    found: list[Any] = [body.get(key) for key in ("image", "video", "last_frame")]
+    for key in ("images", "reference_images"):
+        found += body.get(key) or []
+    found += [frame.get("image") for frame in body.get("keyframes") or []]
+    named = (source.get("file_id") or source.get("url", "").partition("?")[0] for source in found if source)
+    return [name for name in named if name]

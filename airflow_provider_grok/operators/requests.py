@@ -1,0 +1,203 @@
+"""Requests of a batch as plain dicts: light to import, templates and XComArgs allowed inside, checked when executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def _request(id: str, kind: str, **fields: Any) -> dict[str, Any]:
+    body = {name: value for name, value in fields.items() if value is not None}
+    return {"batch_request_id": id, "batch_request": {kind: body}}
+
+
+def generate_image(
+    id: str,
+    *,
+    prompt: Any,
+    model: str = "grok-imagine-image-2.0",
+    n: Any = None,
+    aspect_ratio: Any = "auto",
+    resolution: Any = "1k",
+    quality: Any = "low",
+    **more: Any,
+) -> dict[str, Any]:
+    """A picture from words, as one request of a batch.
+
+    :param id: the request's id: unique in the batch, and the same on every try.
+    :param prompt: what to show.
+    :param model: the model's name.
+    :param n: how many pictures, 1 to 10; None: one.
+    :param aspect_ratio: such as `3:2`; `auto` leaves it to the model.
+    :param resolution: `1k`, `1.5k` or `2k`.
+    :param quality: `low`, `medium`, `high` or `auto`.
+    :param more: further fields of the request, not checked.
+    """
+    return _request(
+        id,
+        "image_generation",
+        prompt=prompt,
+        model=model,
+        n=n,
+        aspect_ratio=aspect_ratio,
+        resolution=resolution,
+        quality=quality,
+        **more,
+    )
+
+
+def edit_image(
+    id: str,
+    *,
+    prompt: Any,
+    image: Any = None,
+    images: Any = None,
+    model: str = "grok-imagine-image-2.0",
+    n: Any = None,
+    aspect_ratio: Any = None,
+    resolution: Any = "1k",
+    quality: Any = "medium",
+    **more: Any,
+) -> dict[str, Any]:
+    """An edit of stored pictures, as one request of a batch.
+
+    :param id: the request's id: unique in the batch, and the same on every try.
+    :param prompt: what to change.
+    :param image: one source: file id or https URL.
+    :param images: two to five sources instead.
+    :param model: the model's name.
+    :param n: how many pictures, 1 to 10; None: one.
+    :param aspect_ratio: such as `3:2`, for several sources.
+    :param resolution: `1k`, `1.5k` or `2k`.
+    :param quality: `low`, `medium`, `high` or `auto`.
+    :param more: further fields of the request, not checked.
+    """
+    return _request(
+        id,
+        "image_edit",
+        prompt=prompt,
+        image=image,
+        images=images,
+        model=model,
+        n=n,
+        aspect_ratio=aspect_ratio,
+        resolution=resolution,
+        quality=quality,
+        **more,
+    )
+
+
+def generate_video(
+    id: str,
+    *,
+    prompt: Any = None,
+    image: Any = None,
+    model: str = "grok-imagine-video-1.5",
+    duration: Any = 8,
+    aspect_ratio: Any = None,
+    resolution: Any = "480p",
+    **more: Any,
+) -> dict[str, Any]:
+    """A video from words or a first picture, as one request of a batch.
+
+    :param id: the request's id: unique in the batch, and the same on every try.
+    :param prompt: what happens; needed unless there is a picture to start from.
+    :param image: first frame: file id or https URL.
+    :param model: the model's name.
+    :param duration: length in seconds, 1 to 15.
+    :param aspect_ratio: such as `9:16`; None: the API's `16:9`.
+    :param resolution: `480p`, `720p` or `1080p`, as the model allows.
+    :param more: `reference_images`, `last_frame`, `keyframes`, ... and fields that are not checked.
+    """
+    return _request(
+        id,
+        "video_generation",
+        prompt=prompt,
+        image=image,
+        model=model,
+        duration=duration,
+        aspect_ratio=aspect_ratio,
+        resolution=resolution,
+        **more,
+    )
+
+
+def edit_video(id: str, *, prompt: Any, video: Any, model: str = "grok-imagine-video", **more: Any) -> dict[str, Any]:
+    """A change of a stored video, as one request of a batch.
+
+    :param id: the request's id: unique in the batch, and the same on every try.
+    :param prompt: what to change.
+    :param video: the source, an MP4 of at most 8.7 s: file id or https URL.
+    :param model: the model's name; only `grok-imagine-video` can.
+    :param more: further fields of the request, not checked.
+    """
+    return _request(id, "video_generation", prompt=prompt, video=video, model=model, **more)
+
+
+def extend_video(
+    id: str, *, prompt: Any, video: Any, duration: Any = 6, model: str = "grok-imagine-video", **more: Any
+) -> dict[str, Any]:
+    """A longer version of a stored video, as one request of a batch.
+
+    :param id: the request's id: unique in the batch, and the same on every try.
+    :param prompt: how it goes on.
+    :param video: the source, an MP4 of 2 to 15 s: file id or https URL.
+    :param duration: seconds to add, 2 to 10.
+    :param model: the model's name; only `grok-imagine-video` can.
+    :param more: further fields of the request, not checked.
+    """
+    return _request(id, "video_extension", prompt=prompt, video=video, duration=duration, model=model, **more)
+
+
+def checked(entry: Any, index: int) -> dict[str, Any]:
+    """A rendered request with a body as the API takes it.
+
+    A body whose sources are written out in the API's own form (`{"file_id": ...}`) is sent as it is.
+
+    :param entry: a request as this module's functions make it.
+    :param index: its place in the list, for the error.
+    :raises InvalidRequest: for what is no request, or an argument that cannot be.
+    """
+    from airflow_provider_grok.api import batch_requests, errors
+
+    asked = entry.get("batch_request") if isinstance(entry, Mapping) else None
+    if not isinstance(asked, Mapping) or len(asked) != 1:
+        raise errors.InvalidRequest(
+            f"requests[{index}] is no request: {errors.clean(repr(entry), 100)}. Make it with edit_image(...), "
+            "generate_image(...), generate_video(...), edit_video(...) or extend_video(...)."
+        )
+    kind, body = next(iter(asked.items()))
+    id: Any = entry.get("batch_request_id")
+    if not isinstance(body, Mapping):
+        raise errors.InvalidRequest(f"requests[{index}]: the body of {kind} is no dict.")
+    try:
+        return batch_requests.request(str(id) if isinstance(id, int) else id, kind, _body(kind, body))
+    except errors.InvalidRequest as error:
+        raise errors.InvalidRequest(f"requests[{index}] ({id}): {error}") from None
+
+
+def _body(kind: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    import inspect
+
+    from airflow_provider_grok.api import images, videos
+
+    builders: dict[str, Any] = {
+        "image_generation": images.generation_body,
+        "image_edit": images.edit_body,
+        "video_generation": videos.edit_body if "video" in body else videos.generation_body,
+        "video_extension": videos.extension_body,
+    }
+    build = builders.get(kind)
+    if build is None or _is_wire_form(body):
+        return body
+    known = inspect.signature(build).parameters.keys() - {"params"}
+    fields = {name: value for name, value in body.items() if name in known}
+    rest = {name: value for name, value in body.items() if name not in known}
+    made: Mapping[str, Any] = build(**fields, params=rest or None)
+    return made
+
+
+def _is_wire_form(body: Mapping[str, Any]) -> bool:
+    sources = [body.get(name) for name in ("image", "video", "last_frame")]
+    sources += [one for name in ("images", "reference_images") for one in body.get(name) or []]
+    return any(isinstance(source, Mapping) for source in sources)

@@ -1,0 +1,92 @@
+"""Arguments as templates leave them: text of numbers, nested and lazy lists, made into what the API functions take."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable
+from typing import Any
+
+
+def blank(value: Any) -> bool:
+    """Whether an argument was left out, or rendered to nothing.
+
+    :param value: the argument.
+    """
+    return value is None or (isinstance(value, str) and value.strip() in ("", "None"))
+
+
+def given(value: Any) -> Any:
+    """The argument, or None where it was left out or rendered to nothing.
+
+    :param value: the argument.
+    """
+    return None if blank(value) else value
+
+
+def truth(name: str, value: Any) -> bool:
+    """Read a yes or no.
+
+    :param name: the argument's name, for the error.
+    :param value: a bool, or text of one.
+    :raises InvalidRequest: for anything else.
+    """
+    from airflow_provider_grok.api.errors import InvalidRequest
+
+    words = {"true": True, "false": False}
+    read = words.get(str(value).strip().lower())
+    if read is None:
+        raise InvalidRequest(f"{name}={value!r} is neither True nor False.")
+    return read
+
+
+def unpacked(value: Any) -> Any:
+    """Text of a list, as a template renders one, as the list; a lazy or other sequence as a list; else the value.
+
+    :param value: the argument.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if text.startswith("[") and text.endswith("]"):
+            return _literal(text)
+        return value
+    if isinstance(value, Iterable) and not isinstance(value, dict | bytes):
+        return list(value)
+    return value
+
+
+def _literal(text: str) -> Any:
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return text
+
+
+def flat(value: Any) -> list[Any]:
+    """One value or any nest of lists as a flat list, without what is None or empty.
+
+    :param value: text, a list, nested lists, a mapped task's lazy output, or None.
+    """
+    value = unpacked(value)
+    if isinstance(value, list):
+        return [leaf for branch in value for leaf in flat(branch)]
+    return [] if blank(value) else [value]
+
+
+def is_many(value: Any) -> bool:
+    """Whether an argument is a list of some kind, so that the result is one too.
+
+    :param value: the argument.
+    """
+    return value is None or isinstance(unpacked(value), list)
+
+
+def in_shape(value: Any, results: list[Any]) -> Any:
+    """Results in the shape of the argument they came from: one for one, a flat list for a list.
+
+    :param value: the argument.
+    :param results: one for each value in it.
+    """
+    return results if is_many(value) else results[0] if results else None

@@ -1,0 +1,59 @@
+"""`python -m airflow_provider_grok.sandbox`: run the sandbox until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from airflow_provider_grok.sandbox.server import Sandbox
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="airflow-grok sandbox",
+        description="A local stand-in for the xAI API: files, public URLs, images, videos, batches. Costs nothing.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=8642, help="port; 0 for any free one (default: %(default)s)")
+    add("--data", type=Path, help="folder that keeps the state; without one it is temporary")
+    add("--seed", type=int, help="the same seed gives the same ids and pictures (default: others each time)")
+    add("--api-key", default="xai-sandbox", help="the one key it accepts (default: %(default)s)")
+    add("--image-seconds", type=float, default=0.5, help="how long a deferred image takes (default: %(default)s)")
+    add("--video-seconds", type=float, default=4.0, help="how long a video takes (default: %(default)s)")
+    add("--batch-seconds", type=float, default=4.0, help="how long a batch takes (default: %(default)s)")
+    add("--clock-rate", type=float, help="sandbox seconds per real second (default: 1, or as kept in --data)")
+    add("--link-quota", type=int, default=1000, help="how many public URLs may be active (default: %(default)s)")
+    add("--strict", action="store_true", help="refuse unknown fields instead of noting them in the journal")
+    add("--rate-limits", action="store_true", help="refuse too many batch calls a second, as the API does")
+    add("--no-batch-storage", dest="batch_storage", action="store_false", help="batches ignore storage_options")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT and return the exit code.
+
+    :param argv: the command line without the program; that of the process by default.
+    """
+    parser = arguments()
+    options = vars(parser.parse_args(argv))
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        with Sandbox(**options) as sandbox:
+            sys.stdout.write(f"grok sandbox listening on {sandbox.url}\n")
+            sys.stdout.flush()
+            stopped.wait()
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"The sandbox cannot run: {error}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""The sandbox as a web application: every request passes here for its key, its fault, its id and the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from airflow_provider_grok.sandbox import account, assets, batches, control, files, images, public_urls, videos
+from airflow_provider_grok.sandbox.backend import Backend
+from airflow_provider_grok.sandbox.errors import CODES, Refusal, invalid
+from airflow_provider_grok.sandbox.exchange import Exchange, parse
+from airflow_provider_grok.sandbox.jobs import Maker
+
+log = logging.getLogger(__name__)
+
+SCHEMAS = (files.SCHEMA, assets.SCHEMA, batches.SCHEMA)
+MAKERS: dict[str, Maker] = {**images.MAKERS, **videos.MAKERS}
+ROUTES = [
+    *account.ROUTES,
+    *files.ROUTES,
+    *public_urls.ROUTES,
+    *images.ROUTES,
+    *videos.ROUTES,
+    *batches.ROUTES,
+    *assets.ROUTES,
+]
+
+
+class Application:
+    """The ASGI application."""
+
+    def __init__(self, backend: Backend) -> None:
+        """Put the routes over a backend."""
+        self.backend = backend
+        for schema in SCHEMAS:
+            backend.store.create(schema)
+        backend.jobs.makers.update(MAKERS)
+        handlers: Any = {Refusal: refuse, HTTPException: refuse_route}
+        self._api = Starlette(routes=ROUTES, exception_handlers=handlers)
+        self._api.router.redirect_slashes = False
+        self._control = control.application(backend)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._lifespan(receive, send)
+        elif scope["path"] == "/" or scope["path"].startswith("/_sandbox/"):
+            await self._control(scope, receive, send)
+        else:
+            await self._exchange(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self.backend.jobs.resume()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.backend.jobs.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        backend = self.backend
+        meter = Meter(receive)
+        request = Request(scope, meter)
+        script = backend.faults.take(scope["method"], scope["path"])
+        # Not out of the seeded stream: how often a client polls must not change the ids of files.
+        exchange = Exchange(backend, request, str(uuid.uuid4()), script)
+        scope["exchange"] = exchange
+        late = script.get("after", False)
+        await asyncio.sleep(0 if late else script.get("delay", 0))
+        answer = await self._answer(exchange, scope, meter)
+        await asyncio.sleep(script.get("delay", 0) if late else 0)
+        backend.journal.write(entry(exchange, meter, answer), backend.clock.now())
+        if answer is None or script.get("drop"):
+            await hang_up(receive, send)
+        else:
+            await deliver(answer, exchange, receive, send)
+
+    async def _answer(self, exchange: Exchange, scope: Scope, meter: Meter) -> Answer | None:
+        """Return the answer, or None if the connection is to be closed with nothing done."""
+        script = exchange.script
+        if script.get("drop") == "before":
+            await drain(exchange)
+            return None
+        if "status" in script and not script.get("after"):
+            await drain(exchange)
+            return await capture(ordered_answer(script), scope, meter)
+        if scope["path"].startswith("/v1/") and not key_is_right(exchange):
+            await drain(exchange)
+            return await capture(wrong_key(exchange.request).response(), scope, meter)
+        answer = await capture(self._api, scope, meter)
+        return await capture(ordered_answer(script), scope, meter) if "status" in script else answer
+
+
+class Meter:
+    """Counts the bytes of a request as they are read."""
+
+    def __init__(self, receive: Receive) -> None:
+        """Wrap the server's channel."""
+        self._receive = receive
+        self.count = 0
+
+    async def __call__(self) -> Message:
+        """Return the next message."""
+        message = await self._receive()
+        self.count += len(message.get("body", b""))
+        return message
+
+
+class Answer:
+    """A whole answer, before it is sent."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.start: Message = {}
+        self.body = b""
+
+    async def take(self, message: Message) -> None:
+        """Take a message from the application."""
+        if message["type"] == "http.response.start":
+            self.start = message
+        elif message["type"] == "http.response.body":
+            self.body += message.get("body", b"")
+
+
+async def capture(app: Any, scope: Scope, receive: Receive) -> Answer:
+    """Let an application answer, and keep the answer instead of sending it."""
+    answer = Answer()
+    try:
+        await app(scope, receive, answer.take)
+    except RecursionError:
+        answer = Answer()
+        await invalid("The request is nested too deeply.").response()(scope, receive, answer.take)
+    except ClientDisconnect:
+        await Response(status_code=499)(scope, receive, answer.take)
+    except Exception:
+        log.exception("the sandbox failed at %s %s", scope["method"], scope["path"])
+        answer = Answer()
+        await Refusal(500, "The sandbox itself failed; see its log.").response()(scope, receive, answer.take)
+    return answer
+
+
+async def drain(exchange: Exchange) -> None:
+    """Read a body that nobody wants, so that the client gets to read the answer; keep it if it is JSON."""
+    data = bytearray()
+    is_json = "json" in exchange.request.headers.get("content-type", "")
+    async for chunk in exchange.request.stream():
+        if is_json:
+            data += chunk
+    if data:
+        try:
+            exchange.json = parse(bytes(data))
+        except ValueError:
+            exchange.json = None
+
+
+def key_is_right(exchange: Exchange) -> bool:
+    """Tell whether the request bears the key."""
+    scheme, _, key = exchange.request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and key.strip() == exchange.backend.settings.api_key
+
+
+def wrong_key(request: Request) -> Refusal:
+    """Return the refusal of a wrong key, which is a 400 (docs.x.ai, Errors)."""
+    key = request.headers.get("authorization", "").partition(" ")[2].strip()
+    if not key:
+        return invalid("No API key provided. Incorrect API key provided: send `Authorization: Bearer <key>`.")
+    shown = f"{key[:2]}***{key[-2:]}" if len(key) > 8 else "***"
+    return invalid(f"Incorrect API key provided: {shown}. You can obtain an API key from https://console.x.ai.")
+
+
+def ordered_answer(script: dict[str, Any]) -> Response:
+    """Return the answer that a fault orders; without a body, the usual one of its status."""
+    status, headers = script["status"], {key: str(value) for key, value in script.get("headers", {}).items()}
+    if "body" not in script:
+        body: Any = {"code": CODES.get(status, "unknown"), "error": f"A fault was ordered: status {status}."}
+    else:
+        body = script["body"]
+    if body is None or isinstance(body, str):
+        return PlainTextResponse(body, status, headers)
+    return JSONResponse(body, status, headers)
+
+
+def refuse(request: Request, error: Refusal) -> Response:
+    """Turn a refusal into its answer."""
+    return error.response()
+
+
+def refuse_route(request: Request, error: HTTPException) -> Response:
+    """Answer a path or method that does not exist in the API's own form."""
+    code = CODES.get(error.status_code, "unknown")
+    message = f"{error.detail}: {request.method} {request.url.path}"
+    return JSONResponse({"code": code, "error": message}, error.status_code, error.headers)
+
+
+def entry(exchange: Exchange, meter: Meter, answer: Answer | None) -> dict[str, Any]:
+    """Return a request as the journal keeps it."""
+    request = exchange.request
+    return {
+        "method": request.method,
+        "path": request.url.path,
+        "query": dict(request.query_params),
+        "status": answer and answer.start["status"],
+        "request_bytes": meter.count,
+        "response_bytes": len(answer.body) if answer else 0,
+        "json": exchange.json,
+        "unknown": exchange.unknown,
+    }
+
+
+async def deliver(answer: Answer, exchange: Exchange, receive: Receive, send: Send) -> None:
+    """Send an answer, or only its beginning if a fault orders it."""
+    request_id = (b"x-request-id", exchange.request_id.encode())
+    await send({**answer.start, "headers": [*answer.start["headers"], request_id]})
+    limit = exchange.script.get("truncate")
+    if limit is None or limit >= len(answer.body):
+        await send({"type": "http.response.body", "body": answer.body})
+        return
+    # More is promised than comes.
+    await send({"type": "http.response.body", "body": answer.body[:limit], "more_body": True})
+    await hang_up(receive, send)
+
+
+async def hang_up(receive: Receive, send: Send) -> None:
+    """Close the connection, whatever was promised."""
+    # ASGI has no word for it, so ask the object behind `send`, uvicorn's request, for its transport.
+    send.__self__.transport.close()  # type: ignore[attr-defined]
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,265 @@
+"""The Batch API: create, fill, watch, read results, cancel (docs.x.ai, Batch API).
+
+A request of a batch is a job like any other, with the batch's id. The requests of one call end one after another,
+spread over the time a batch takes, in an order of their own; the counters are those of the jobs, by the clock.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from airflow_provider_grok.sandbox import files
+from airflow_provider_grok.sandbox.backend import Backend
+from airflow_provider_grok.sandbox.batch_requests import AddRequests, Item, read_items, read_lines
+from airflow_provider_grok.sandbox.batch_views import describe, metadata, result
+from airflow_provider_grok.sandbox.bodies import Body, read
+from airflow_provider_grok.sandbox.errors import Refusal, invalid, missing
+from airflow_provider_grok.sandbox.exchange import Exchange, route
+from airflow_provider_grok.sandbox.ids import number_from
+from airflow_provider_grok.sandbox.jobs import Job
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS batches (
+    seq INTEGER PRIMARY KEY, id TEXT UNIQUE, name TEXT, created_at REAL, expires_at REAL, loaded_at REAL,
+    cancelled_at REAL, message TEXT, input_file_id TEXT
+);
+CREATE TABLE IF NOT EXISTS batch_requests (batch_id TEXT, name TEXT, PRIMARY KEY (batch_id, name)) WITHOUT ROWID
+"""
+DAY = 86_400.0  # seconds a batch may take
+LOADING = 0.25  # share of the time of a batch that a JSONL file takes to load
+LARGEST_PAGE = 1000
+CREATIONS, ADDITIONS = (2, 1.0), (1000, 30.0)  # calls in so many seconds, where limits are enabled
+
+
+class CreateBatch(Body):
+    """Body of batches."""
+
+    name: str
+    input_file_id: str | None = None
+
+
+async def create(exchange: Exchange) -> Response:
+    """POST /v1/batches."""
+    backend = exchange.backend
+    body = read(CreateBatch, await exchange.body(), exchange)
+    check_rate(backend, "batch creations", *CREATIONS)
+    batch_id, now = f"batch_{backend.ids.uuid()}", backend.clock.now()
+    loaded_at = now + (LOADING * backend.settings.batch_seconds if body.input_file_id else 0)
+    items, message = await load(exchange, body.input_file_id)
+    backend.store.insert(
+        "batches",
+        id=batch_id,
+        name=body.name,
+        created_at=now,
+        expires_at=now + DAY,
+        loaded_at=loaded_at,
+        cancelled_at=loaded_at if message else None,
+        message=message,
+        input_file_id=body.input_file_id,
+    )
+    submit(exchange, find(backend, batch_id), items, loaded_at)
+    return await answer(exchange, batch_id)
+
+
+async def load(exchange: Exchange, file_id: str | None) -> tuple[list[Item], str | None]:
+    """Read the requests of a JSONL file, or why there are none; either shows only after the file has been loaded.
+
+    :raises Refusal: 404 if there is no such file.
+    """
+    if file_id is None:
+        return [], None
+    row = await files.find_settled(exchange.backend, file_id)
+    try:
+        return read_lines(await exchange.backend.read(row["blob"]), exchange), None
+    except Refusal as refusal:
+        return [], f"JSONL file validation failed: {refusal.message}"
+
+
+async def add(exchange: Exchange) -> Response:
+    """POST /v1/batches/{batch_id}/requests: all or none."""
+    backend = exchange.backend
+    batch = find(backend, exchange.part("batch_id"))
+    body = read(AddRequests, await exchange.body(), exchange)
+    now = backend.clock.now()
+    check_open(batch, now)
+    check_rate(backend, "calls to add batch requests", *ADDITIONS)
+    rows = backend.store.rows("SELECT name FROM batch_requests WHERE batch_id = ?", batch["id"])
+    submit(exchange, batch, read_items(body.batch_requests, exchange, {row["name"] for row in rows}), now)
+    return JSONResponse({})
+
+
+def check_open(batch: sqlite3.Row, now: float) -> None:
+    """Refuse more requests for a batch that takes none.
+
+    :raises Refusal: 400.
+    """
+    if batch["input_file_id"]:
+        raise invalid("Requests cannot be added to a batch that was created from a file.")
+    if batch["cancelled_at"] is not None:
+        raise invalid("Requests cannot be added to a cancelled batch.")
+    if now >= batch["expires_at"]:
+        raise invalid("Requests cannot be added to an expired batch.")
+
+
+def check_rate(backend: Backend, what: str, most: int, seconds: float) -> None:
+    """Refuse a call too many, where limits are enabled.
+
+    :raises Refusal: 429.
+    """
+    if not backend.settings.rate_limits:
+        return
+    now, calls = backend.clock.now(), backend.calls[what]
+    while calls and calls[0] <= now - seconds:
+        calls.popleft()
+    if len(calls) >= most:
+        raise Refusal(429, f"Rate limit exceeded: at most {most} {what} per {seconds:g} s and team.")
+    calls.append(now)
+
+
+def submit(exchange: Exchange, batch: sqlite3.Row, items: list[Item], start: float) -> None:
+    """Turn requests into jobs that end one after another, in an order of their own."""
+    backend = exchange.backend
+    ids = [backend.ids.uuid() for _ in items]
+    ranks = {job_id: rank for rank, job_id in enumerate(sorted(ids, key=number_from), 1)}
+    for job_id, item in zip(ids, items, strict=True):
+        ready_at = start + backend.settings.batch_seconds * ranks[job_id] / len(items)
+        job = job_of(exchange, batch, item, job_id, start, ready_at)
+        name = job.request["batch_request_id"]
+        backend.store.change("INSERT INTO batch_requests (batch_id, name) VALUES (?, ?)", batch["id"], name)
+        backend.jobs.submit(job)
+
+
+def job_of(exchange: Exchange, batch: sqlite3.Row, item: Item, job_id: str, start: float, ready_at: float) -> Job:
+    """Return the job that does a request; one that would end after its batch fails with it."""
+    request: dict[str, Any] = {
+        "body": item.body,
+        "base": exchange.base,
+        "batch_request_id": item.name or job_id,
+        "unstored": not exchange.backend.settings.batch_storage,
+    }
+    late = ready_at > batch["expires_at"]
+    script = script_for(exchange.script, request["batch_request_id"])
+    return Job(
+        id=job_id,
+        kind=item.kind,
+        endpoint=item.endpoint,
+        model=item.model,
+        ticks=item.ticks,
+        request=request,
+        created_at=start,
+        ready_at=batch["expires_at"] if late else ready_at,
+        script={"fail": "deadline_exceeded"} if late else script,
+        batch_id=batch["id"],
+    )
+
+
+def script_for(script: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a fault that was ordered for a call, if it means this request of it."""
+    only = script.get("only")
+    return script if only is None or any(part in name for part in only) else {}
+
+
+def find(backend: Backend, batch_id: str) -> sqlite3.Row:
+    """Return a batch.
+
+    :raises Refusal: 404 if there is none.
+    """
+    row = backend.store.row("SELECT * FROM batches WHERE id = ?", batch_id)
+    if row is None:
+        raise missing("Batch not found")
+    return row
+
+
+async def answer(exchange: Exchange, batch_id: str) -> Response:
+    """Return a batch as it is now."""
+    await exchange.backend.jobs.settle()
+    batch = find(exchange.backend, batch_id)
+    return JSONResponse(describe(exchange.backend, [batch])[0])
+
+
+async def get(exchange: Exchange) -> Response:
+    """GET /v1/batches/{batch_id}."""
+    return await answer(exchange, exchange.part("batch_id"))
+
+
+async def list_batches(exchange: Exchange) -> Response:
+    """GET /v1/batches, newest first."""
+    backend = exchange.backend
+    await backend.jobs.settle()
+    rows, token = page(exchange, "SELECT * FROM batches WHERE 1", "batches", "seq", "DESC")
+    return JSONResponse({"batches": describe(backend, rows), "pagination_token": token})
+
+
+async def cancel(exchange: Exchange) -> Response:
+    """POST /v1/batches/{batch_id}:cancel: what has not ended ends now; what has ended stays."""
+    backend = exchange.backend
+    await exchange.optional_body()
+    batch = find(backend, exchange.part("batch_id"))
+    await backend.jobs.settle()
+    pending = backend.store.rows("SELECT id FROM jobs WHERE batch_id = ? AND state = 'pending'", batch["id"])
+    backend.jobs.cancel([row["id"] for row in pending])
+    sql = "UPDATE batches SET cancelled_at = coalesce(cancelled_at, ?) WHERE id = ?"
+    backend.store.change(sql, backend.clock.now(), batch["id"])
+    return await answer(exchange, batch["id"])
+
+
+async def list_requests(exchange: Exchange) -> Response:
+    """GET /v1/batches/{batch_id}/requests."""
+    rows, token = await page_of_jobs(exchange, "1", "seq")
+    return JSONResponse(
+        {"batch_request_metadata": [metadata(Job.read(row)) for row in rows], "pagination_token": token}
+    )
+
+
+async def list_results(exchange: Exchange) -> Response:
+    """GET /v1/batches/{batch_id}/results, in the order in which they ended."""
+    rows, token = await page_of_jobs(exchange, "state IN ('done', 'failed')", "ready_at, seq")
+    results = [result(Job.read(row), exchange.backend, exchange.base) for row in rows]
+    return JSONResponse({"results": results, "pagination_token": token})
+
+
+async def page_of_jobs(exchange: Exchange, where: str, order: str) -> tuple[list[sqlite3.Row], str | None]:
+    """Return a page of a batch's requests; while its file loads there are none."""
+    backend = exchange.backend
+    batch = find(backend, exchange.part("batch_id"))
+    await backend.jobs.settle()
+    if backend.clock.now() < batch["loaded_at"]:
+        return [], None
+    return page(exchange, f"SELECT * FROM jobs WHERE {where} AND batch_id = ?", "jobs", order, "ASC", batch["id"])  # noqa: S608
+
+
+def page(
+    exchange: Exchange, sql: str, table: str, order: str, direction: str, *values: Any
+) -> tuple[list[sqlite3.Row], str | None]:
+    """Return one page and the token of the next; None with the last.
+
+    :param sql: the query, up to its order.
+    :param order: columns to sort by.
+    :raises Refusal: 400 for a limit or token that makes no sense.
+    """
+    store, query = exchange.backend.store, exchange.request.query_params
+    limit = files.read_limit(query.get("limit"), LARGEST_PAGE)
+    token = query.get("pagination_token")
+    if token:
+        place = store.row(f"SELECT {order} FROM {table} WHERE id = ?", token)  # noqa: S608
+        if place is None:
+            raise invalid(f"Invalid pagination_token: {token!r}.")
+        sql += f" AND ({order}) {'>' if direction == 'ASC' else '<'} ({', '.join('?' * len(place))})"
+        values = (*values, *place)
+    ordering = ", ".join(f"{column} {direction}" for column in order.split(", "))
+    rows = store.rows(f"{sql} ORDER BY {ordering} LIMIT ?", *values, limit + 1)
+    return rows[:limit], rows[limit - 1]["id"] if len(rows) > limit else None
+
+
+ROUTES = [
+    route("POST", "/v1/batches", create),
+    route("GET", "/v1/batches", list_batches),
+    route("POST", "/v1/batches/{batch_id}:cancel", cancel),
+    route("GET", "/v1/batches/{batch_id}", get),
+    route("POST", "/v1/batches/{batch_id}/requests", add),
+    route("GET", "/v1/batches/{batch_id}/requests", list_requests),
+    route("GET", "/v1/batches/{batch_id}/results", list_results),
+]

@@ -1,0 +1,150 @@
+"""Faults on order: what should go wrong, with which requests, how often."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+Action = dict[str, Any]
+Entries = list[dict[str, Any]]  # the property `list` below hides the type of that name
+
+FIELDS = {"method", "path", "skip", "times", "action", "only"}
+WORDS = (bool, str, list)  # all, all with this text, or only the images of these numbers
+ACTIONS: dict[str, Any] = {
+    "status": int,
+    "headers": dict,
+    "body": object,
+    "drop": str,
+    "delay": (int, float),
+    "after": bool,
+    "truncate": int,
+    "moderate": WORDS,
+    "fail": str,
+    "storage_error": WORDS,
+    "public_url_error": WORDS,
+    "shape": str,
+}
+SHAPES = ("object", "text", "top")  # in which a failed request of a batch is told
+
+
+@dataclass
+class Fault:
+    """One order: after `skip` matching requests, the next `times` suffer the action.
+
+    With `after`, a `status` or a `delay` comes when the work is done already, instead of the work's own answer.
+    """
+
+    action: Action
+    method: str = "*"
+    path: str = "*"
+    skip: int = 0
+    times: int | None = 1
+    only: list[str] | None = None
+    hits: int = field(default=0, init=False)
+
+    def suits(self, method: str, path: str) -> bool:
+        """Tell whether a request is meant."""
+        return self.method in ("*", method) and fnmatchcase(path, self.path)
+
+    def strikes(self) -> bool:
+        """Count a matching request and tell whether it is one of those to suffer."""
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if self.times is not None and self.hits >= self.times:
+            return False
+        self.hits += 1
+        return True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the order as the control interface shows it."""
+        shown = {name: getattr(self, name) for name in ("method", "path", "skip", "times", "hits", "action")}
+        return shown if self.only is None else shown | {"only": self.only}
+
+    @property
+    def script(self) -> Action:
+        """What a request has to suffer, and with it which of the requests it adds to a batch."""
+        return self.action if self.only is None else self.action | {"only": self.only}
+
+
+class Faults:
+    """The orders in force. A request suffers at most one: the first that matches and is not used up."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def add(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Order a fault and return it as it was understood.
+
+        :param order: `method` and `path` (globs; default any), `skip` (0), `times` (1; None for always), `action`;
+            `only`, of the requests added to a batch, those whose id contains one of these texts.
+        :raises ValueError: naming what is not understood.
+        """
+        fault = Fault(**read_order(order))
+        with self._lock:
+            self._faults.append(fault)
+        return fault.as_dict()
+
+    def take(self, method: str, path: str) -> Action:
+        """Return the action a request has to suffer, and count it; empty if none."""
+        with self._lock:
+            for fault in self._faults:
+                if fault.suits(method, path) and fault.strikes():
+                    return fault.script
+        return {}
+
+    def clear(self) -> None:
+        """Withdraw all."""
+        with self._lock:
+            self._faults.clear()
+
+    @property
+    def list(self) -> Entries:
+        """All orders, used up ones too (`hits` counts the requests that suffered)."""
+        with self._lock:
+            return [fault.as_dict() for fault in self._faults]
+
+
+def read_order(order: dict[str, Any]) -> dict[str, Any]:
+    """Check an order.
+
+    :raises ValueError: naming what is not understood.
+    """
+    action = order.get("action")
+    if not isinstance(action, dict) or not action:
+        raise ValueError(f"a fault needs an action, one of {sorted(ACTIONS)}; got {action!r}")
+    refuse_strangers("fault", order, FIELDS)
+    refuse_strangers("action", action, set(ACTIONS))
+    for name, value in action.items():
+        if not isinstance(value, ACTIONS[name]):
+            raise ValueError(f"action {name!r} does not take {value!r}")
+    if action.get("drop", "before") not in ("before", "after"):
+        raise ValueError(f"drop is 'before' or 'after' the work, not {action['drop']!r}")
+    if action.get("shape", "object") not in SHAPES:
+        raise ValueError(f"shape is one of {', '.join(SHAPES)}, not {action['shape']!r}")
+    only = order.get("only")
+    if only is not None and not (isinstance(only, list) and all(isinstance(part, str) for part in only)):
+        raise ValueError(f"only is a list of texts, not {only!r}")
+    return dict(order)
+
+
+def refuse_strangers(what: str, given: dict[str, Any], known: set[str]) -> None:
+    """Refuse names that mean nothing here.
+
+    :raises ValueError: naming them and the known ones.
+    """
+    strangers = sorted(set(given) - known)
+    if strangers:
+        raise ValueError(f"unknown in a {what}: {', '.join(strangers)}; known are {', '.join(sorted(known))}")
+
+
+def strikes_image(value: Any, index: int) -> bool:
+    """Tell whether a switch such as `storage_error` means the image of this number.
+
+    :param value: True or a text for all images, or a list of numbers.
+    """
+    return index in value if isinstance(value, list) else bool(value)

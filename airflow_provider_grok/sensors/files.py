@@ -1,0 +1,70 @@
+"""A sensor for stored files: waits until a file of a name, or any that a filter finds, is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+
+from airflow_provider_grok.operators.base import in_airflow_terms
+from airflow_provider_grok.operators.values import given
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_grok.api.files import File
+
+
+class GrokFileSensor(BaseSensorOperator):
+    """Wait for files in xAI Files; returns the newest one's id (`filename`), or all ids, oldest first (`filter`).
+
+    Use `mode="reschedule"` for long waits: it holds no worker between two looks. Airflow's own `timeout` and
+    `poke_interval` (seconds) apply (docs.x.ai, Files API: list).
+
+    :param filename: exact name to wait for.
+    :param filter: AIP-160 expression to wait for instead, such as `content_type = "image/png"`.
+    :param grok_conn_id: the Airflow connection.
+    """
+
+    template_fields = ("grok_conn_id", "filename", "filter")
+    ui_color = "#fff2cc"
+
+    def __init__(
+        self,
+        *,
+        filename: str | None = None,
+        filter: str | None = None,
+        grok_conn_id: str = "grok_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filename = filename
+        self.filter = filter
+        self.grok_conn_id = grok_conn_id
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once.
+
+        :param context: the task's context.
+        """
+        with in_airflow_terms():
+            found = self._look()
+        if not found:
+            return PokeReturnValue(is_done=False)
+        ids = [file.id for file in found]
+        self.log.info("Found %d file(s).", len(ids))
+        return PokeReturnValue(is_done=True, xcom_value=ids[0] if given(self.filename) else ids)
+
+    def _look(self) -> list[File]:
+        from airflow_provider_grok.api import errors, files
+        from airflow_provider_grok.hooks.grok import GrokHook
+
+        hook = GrokHook(self.grok_conn_id)
+        name, expression = given(self.filename), given(self.filter)
+        if (name is None) == (expression is None):
+            raise errors.InvalidRequest(
+                f"filename={self.filename!r} and filter={self.filter!r}: give exactly one of them to wait for."
+            )
+        if name is not None:
+            return hook.run(files.find(str(name)))
+        return hook.run(files.listing(filter=str(expression), order="asc"))

@@ -1,0 +1,46 @@
+"""An order's cost and model are checked before it is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_grok.api import errors
+from airflow_provider_grok.sandbox.server import Sandbox
+from tests.airflow_task import paid
+from tests.hooks.conftest import Shop
+
+POST = {"method": "POST", "path": "/v1/images/generations"}
+
+
+def test_the_cost_limit_refuses_before_anything_is_sent(shop: Shop, sandbox: Sandbox) -> None:
+    with pytest.raises(errors.CostLimit, match=r"about 0\.0400 USD, more than max_cost_usd=0\.03"):
+        shop.buy(max_cost_usd=0.03)
+    assert not paid(sandbox)
+
+
+def test_the_cost_limit_counts_what_earlier_tries_spent(shop: Shop, sandbox: Sandbox) -> None:
+    sandbox.faults.add({**POST, "action": {"moderate": True}})
+    shop.buy(max_cost_usd=0.07)
+    shop.max_tries += 1
+    with pytest.raises(errors.CostLimit, match=r"after 0\.0400 USD spent by this task already"):
+        shop.buy(max_cost_usd=0.07)
+    assert shop.charges == 1
+
+
+def test_the_cost_limit_counts_a_job_that_was_left_behind(shop: Shop) -> None:
+    shop.die(3, torn=True, max_cost_usd=0.07)
+    with pytest.raises(errors.CostLimit, match=r"after 0\.0400 USD"):
+        shop.buy(prompt="a blue bicycle", max_cost_usd=0.07)
+    assert shop.charges == 1
+
+
+def test_the_cost_limit_lets_a_finished_purchase_be_read(shop: Shop) -> None:
+    shop.buy(max_cost_usd=0.04)
+    assert shop.buy(max_cost_usd=0.04).reused
+
+
+def test_a_model_without_a_known_price_is_refused_under_a_limit(shop: Shop, sandbox: Sandbox) -> None:
+    sandbox.faults.add({"path": "/v1/image-generation-models", "times": None, "action": {"status": 404}})
+    with pytest.raises(errors.CostLimit, match="no price is known"):
+        shop.buy(max_cost_usd=1, fields={"params": {"model": "grok-imagine-image-9"}})
+    assert not paid(sandbox)

@@ -1,0 +1,117 @@
+"""Faults: which requests suffer, how often, and how it shows to the client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from airflow_provider_grok.sandbox.faults import Faults
+from airflow_provider_grok.sandbox.server import Sandbox
+
+IMAGE = {"prompt": "a red bicycle", "model": "grok-imagine-image"}
+
+
+def test_a_status_is_answered_once_with_its_headers(sandbox: Sandbox, client: httpx.Client) -> None:
+    sandbox.faults.add({"path": "/v1/files", "action": {"status": 429, "headers": {"Retry-After": 7}}})
+    refused = client.get("/files")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
+    assert refused.json()["code"] == "resource-exhausted"
+    assert refused.headers["x-request-id"]
+    assert client.get("/files").status_code == 200
+
+
+def test_a_body_may_be_json_text_or_nothing(sandbox: Sandbox, client: httpx.Client) -> None:
+    for body in ({"error": {"message": "no"}}, "plain", "", None):
+        sandbox.faults.add({"action": {"status": 500, "body": body}})
+    assert client.get("/me").json() == {"error": {"message": "no"}}
+    assert [client.get("/me").text for _ in range(3)] == ["plain", "", ""]
+
+
+def test_skip_and_times_count_matching_requests_only(sandbox: Sandbox, client: httpx.Client) -> None:
+    sandbox.faults.add({"method": "GET", "path": "/v1/me", "skip": 1, "times": 2, "action": {"status": 503}})
+    assert [client.get(path).status_code for path in ("/files", "/me", "/me", "/files", "/me", "/me")] == [
+        *(200, 200, 503, 200),
+        *(503, 200),
+    ]
+
+
+def test_two_faults_come_one_after_the_other(sandbox: Sandbox, client: httpx.Client) -> None:
+    sandbox.faults.add({"action": {"status": 429}})
+    sandbox.faults.add({"action": {"status": 503}})
+    assert [client.get("/me").status_code for _ in range(3)] == [429, 503, 200]
+
+
+def test_drop_before_leaves_nothing_done(sandbox: Sandbox, client: httpx.Client) -> None:
+    sandbox.faults.add({"method": "POST", "action": {"drop": "before"}})
+    with pytest.raises(httpx.TransportError):
+        client.post("/images/generations", json=IMAGE)
+    assert sandbox.ledger.charges == []
+    assert sandbox.journal[-1]["status"] is None
+
+
+def test_drop_after_has_done_the_work_and_billed_it(sandbox: Sandbox, client: httpx.Client) -> None:
+    sandbox.faults.add({"method": "POST", "action": {"drop": "after"}})
+    with pytest.raises(httpx.TransportError):
+        client.post("/images/generations", json={**IMAGE, "storage_options": {"filename": "lost.jpg"}})
+    assert sandbox.ledger.total_ticks == 200_000_000
+    assert [file["filename"] for file in client.get("/files").json()["data"]] == ["lost.jpg"]
+
+
+def test_after_means_that_the_work_is_done_and_another_answer_given(sandbox: Sandbox, client: httpx.Client) -> None:
+    sandbox.faults.add({"method": "POST", "action": {"status": 502, "body": "<html>", "after": True}})
+    answer = client.post("/images/generations", json=IMAGE)
+    assert (answer.status_code, answer.text) == (502, "<html>")
+    assert len(sandbox.ledger.charges) == 1
+
+
+def test_a_delay_after_the_work_is_felt_by_the_client_alone(
+    sandbox: Sandbox, client: httpx.Client, upload: Callable[..., str]
+) -> None:
+    file_id = upload()
+    sandbox.faults.add({"method": "DELETE", "action": {"delay": 0.4, "after": True}})
+    with pytest.raises(httpx.ReadTimeout):
+        client.delete(f"/files/{file_id}", timeout=0.2)
+    assert client.get(f"/files/{file_id}").status_code == 404
+
+
+def test_truncate_promises_more_than_comes(
+    sandbox: Sandbox, client: httpx.Client, upload: Callable[..., str], png: bytes
+) -> None:
+    file_id = upload()
+    sandbox.faults.add({"path": "/v1/files/*/content", "action": {"truncate": 5}})
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        client.stream("GET", f"/files/{file_id}/content") as answer,
+    ):
+        assert answer.headers["content-length"] == str(len(png))
+        answer.read()
+
+
+def test_delay_comes_before_the_answer(sandbox: Sandbox, client: httpx.Client) -> None:
+    sandbox.faults.add({"action": {"delay": 0.05}})
+    assert client.get("/me").elapsed.total_seconds() >= 0.05
+
+
+def test_an_order_that_means_nothing_is_refused_in_words() -> None:
+    faults = Faults()
+    for order, words in (
+        ({}, "needs an action"),
+        ({"action": {"explode": True}}, "unknown in a action: explode"),
+        ({"action": {"status": 500}, "when": "now"}, "unknown in a fault: when"),
+        ({"action": {"drop": "during"}}, "'before' or 'after'"),
+        ({"action": {"status": "500"}}, "'status' does not take '500'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            faults.add(order)
+    assert faults.list == []
+
+
+def test_the_list_tells_how_often_a_fault_struck(sandbox: Sandbox, client: httpx.Client) -> None:
+    sandbox.faults.add({"path": "/v1/me", "times": None, "action": {"status": 500}})
+    for _ in range(3):
+        client.get("/me")
+    assert sandbox.faults.list[0]["hits"] == 3
+    sandbox.faults.clear()
+    assert client.get("/me").status_code == 200

@@ -1,0 +1,239 @@
+"""What nobody has: shown, told apart from what a task would still take, and tidied on demand only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_grok.api import batches, images
+from airflow_provider_grok.cli import main
+from airflow_provider_grok.hooks.grok import GrokHook
+from airflow_provider_grok.operators.batches import GrokBatchOperator, GrokPersistOperator, generate_image
+from airflow_provider_grok.operators.files import GrokUploadOperator
+from airflow_provider_grok.operators.images import GrokImagineGenerateOperator
+from airflow_provider_grok.orphans import claims_of
+from tests.dag_run import RunDag
+
+Say = Callable[..., list[str]]
+TOKEN, OTHER = "0123456789abcd", "ffffffffffffff"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> DAG:
+    """A DAG that buys a picture and a batch, and uploads a file under a token of its own."""
+    photo = tmp_path / "note.png"
+    photo.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    with DAG("shop") as dag:
+        GrokImagineGenerateOperator(task_id="picture", prompt="a red bicycle")
+        requests = [generate_image("row", prompt="a blue bicycle")]
+        batch = GrokBatchOperator(task_id="batch", requests=requests)
+        GrokPersistOperator(task_id="keep", batch_id=batch.output)
+        GrokUploadOperator(task_id="upload", source=str(photo), reuse="run")
+    return dag
+
+
+@pytest.fixture
+def say(run_dag: RunDag, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Run the command, and return what it prints."""
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+
+    def command(*words: str, fails: bool = False) -> list[str]:
+        capfd.readouterr()
+        assert main(["orphans", "--older-than", "0", *words]) == int(fails)
+        said = capfd.readouterr()
+        return (said.err if fails else said.out).splitlines()
+
+    return command
+
+
+def forget(task_id: str) -> None:
+    """Take a task's records and XComs out of the database, as the deletion of its run does."""
+    from airflow.models.task_state_store import TaskStateStoreModel
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        for table in (TaskStateStoreModel, XComModel):
+            session.execute(delete(table).where(table.task_id == task_id))
+
+
+def change_records(task_id: str, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change the records that a task keeps."""
+    from airflow.models.task_state_store import TaskStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        for row in session.scalars(select(TaskStateStoreModel).where(TaskStateStoreModel.task_id == task_id)):
+            row.value = json.dumps(change(json.loads(row.value)))
+
+
+@pytest.fixture
+def bought(run_dag: RunDag, shop: DAG) -> RunDag:
+    """The shop after its run."""
+    assert run_dag(shop).state == "success"
+    return run_dag
+
+
+@pytest.mark.usefixtures("bought")
+def test_what_finished_tasks_have_is_no_orphan(say: Say) -> None:
+    assert say() == ["0 orphans, about 0.00 USD; 0 unfinished."]
+
+
+def test_a_picture_whose_run_was_deleted_is_an_orphan_until_it_is_deleted(bought: RunDag, say: Say) -> None:
+    forget("picture")
+    (orphan,) = [json.loads(line) for line in say("--json")]
+    assert (orphan["kind"], orphan["task"], orphan["state"]) == ("file", None, "stored")
+    assert orphan["name"].startswith("shop.picture.")
+    shown = "\n".join(say())
+    assert orphan["id"] in shown
+    assert "be sure before you delete" in shown
+    assert "1 orphans, about 0.07 USD" in shown
+    assert bought.sandbox.journal[-1]["method"] == "GET", "nothing is changed unless it is asked for"
+    assert say("--match", "other.*", "--delete")[-1].startswith("0 orphans")
+    assert say("--delete")[-1] == f"deleted {orphan['id']}"
+    assert say() == ["0 orphans, about 0.00 USD; 0 unfinished."]
+
+
+@pytest.mark.parametrize("phase", ["intended", "submitted", "failed"])
+def test_what_an_unfinished_task_would_take_is_shown_with_it_and_never_tidied(
+    bought: RunDag, say: Say, phase: str
+) -> None:
+    forget("nobody")
+    change_records("picture", lambda record: {**record, "phase": phase, "result": None})
+    drop_receipt("picture")
+    shown = say("--delete", "--cancel")
+    assert shown[-1] == "0 orphans, about 0.00 USD; 1 unfinished."
+    assert f"clear task shop.picture of run {latest_run()} ({phase})" in shown[1]
+    assert not [one for one in bought.sandbox.journal if one["method"] == "DELETE"]
+
+
+def drop_receipt(task_id: str) -> None:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(XComModel).where(XComModel.task_id == task_id))
+
+
+def latest_run() -> str:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return str(session.scalars(select(DagRun.run_id).order_by(DagRun.id.desc())).first())
+
+
+def test_a_batch_that_nobody_has_is_cancelled_while_it_runs(bought: RunDag, say: Say) -> None:
+    hook = GrokHook()
+    bought.sandbox.clock.rate = 0
+    made = [hook.run(batches.create(name)) for name in (f"shop.batch.{TOKEN}", "somebody's", f"other.{OTHER}")]
+    found = [json.loads(line) for line in say("--json")]
+    ours = {made[0].batch_id, made[2].batch_id}
+    assert {(one["id"], one["state"], one["kind"]) for one in found} == {(id, "empty", "batch") for id in ours}
+    assert say("--delete", "--match", "shop.*")[-1].startswith("1 orphans")
+    assert say("--cancel", "--match", "shop.*")[-1] == f"cancelled {made[0].batch_id}"
+    cancelled = {batch.batch_id for batch in hook.run(batches.listing()) if batch.cancel_time}
+    assert cancelled == {made[0].batch_id}
+
+
+def test_ids_may_be_claimed_by_hand_and_the_young_are_left_alone(run_dag: RunDag, store_picture: Any) -> None:
+    hook = GrokHook()
+    first, second = store_picture(f"a.{TOKEN}.png"), store_picture(f"b.{OTHER}.png")
+    store_picture("c.0123456789ab.png")
+    assert {one.id for one in hook.orphans(older_than=0)} == {first, second}
+    assert [one.id for one in hook.orphans([first], older_than=0)] == [second]
+    assert hook.orphans() == []
+    assert [one.kind for one in hook.orphans(claims_of([]), older_than=0)] == ["file", "file"]
+
+
+@pytest.fixture
+def store_picture(run_dag: RunDag) -> Callable[[str], str]:
+    import httpx
+
+    sandbox = run_dag.sandbox
+
+    def put(name: str) -> str:
+        headers = {"authorization": f"Bearer {sandbox.api_key}"}
+        files = {"file": (name, b"\x89PNG\r\n\x1a\n" + bytes(8), "image/png")}
+        return str(httpx.post(f"{sandbox.url}/files", headers=headers, files=files).json()["id"])
+
+    return put
+
+
+def test_records_that_another_backend_keeps_make_no_orphans(bought: RunDag, say: Say) -> None:
+    change_records("picture", lambda _: "s3://bucket/state/1")
+    (words,) = say("--delete", fails=True)
+    assert "nothing was done" in words
+    change_records("picture", lambda _: {})
+
+
+@pytest.mark.usefixtures("bought")
+def test_a_database_that_knows_no_purchase_is_taken_for_the_wrong_one(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_grok.orphans.read_claims", lambda: claims_of([]))
+    assert say()[-1].startswith("5 orphans")
+    for word in ("--delete", "--cancel"):
+        (words,) = say(word, fails=True)
+        assert "Is it the right one" in words
+
+
+@pytest.mark.usefixtures("run_dag")
+def test_a_database_that_cannot_be_read_and_a_connection_that_is_missing_are_told_in_words(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (words,) = say("--conn-id", "nobody", fails=True)
+    assert "nobody" in words
+
+    def unreadable() -> None:
+        from sqlalchemy.exc import OperationalError
+
+        raise OperationalError("SELECT", {}, Exception("no such table: task_state_store"))
+
+    monkeypatch.setattr("airflow_provider_grok.orphans.read_claims", unreadable)
+    (words,) = say(fails=True)
+    assert "no such table" in words
+    assert "AIRFLOW_HOME" in words
+
+
+def test_a_second_picture_of_one_purchase_is_an_orphan_and_its_price_is_known(run_dag: RunDag) -> None:
+    hook = GrokHook()
+    name = f"shop.picture.{TOKEN}.jpg"
+    stored = {"storage_options": {"filename": name}}
+    calls = [images.generate({"prompt": "x", "model": "grok-imagine-image", **stored}) for _ in range(2)]
+    bought = [hook.buy(call, key=str(number)) for number, call in enumerate(calls)]
+    record = {"token": "f" * 14, "phase": "done", "kind": "image", "result": {"ticks": 5, "files": []}}
+    tokens = [row.filename.split(".")[-2] for one in bought for row in one.rows if row.filename]
+    claims = claims_of(
+        [
+            ("shop.picture", {**record, "token": tokens[0], "result": {"ticks": 5, "files": [{"file_id": "file_no"}]}}),
+            ("shop.other", {**record, "token": tokens[1], "result": {"files": [{"file_id": bought[1].file_ids[0]}]}}),
+        ]
+    )
+    (orphan,) = hook.orphans(claims, older_than=0)
+    assert (orphan.id, orphan.ticks) == (bought[0].file_ids[0], 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("2m", 120), ("36h", 129_600), ("7d", 604_800), ("1.5h", 5400)]
+)
+def test_an_age_has_a_unit(text: str, seconds: float) -> None:
+    from airflow_provider_grok import orphans
+
+    assert orphans.seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "d", "-1d", "1w", "1e9", "soon"])
+def test_what_is_no_age_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["orphans", f"--older-than={text}"])
+    assert "is no age" in capsys.readouterr().err
