@@ -41,10 +41,24 @@ async def last_of(poller: Poller, wait: Wait) -> News:
     return [news async for news in poller.watch(wait)][-1]
 
 
+class StillTime:
+    """The tests' time, which moves on only while no look is under way: a slow machine changes nothing."""
+
+    def __init__(self) -> None:
+        self.poller: Poller | None = None
+        self.now, self.sleep = wire.REAL_CLOCK.now, wire.REAL_CLOCK.sleep
+
+    async def asleep(self, seconds: float) -> None:
+        """Sleep, once every look has come back; a look that comes back ends the poller's sleep."""
+        await until(lambda: not (self.poller and self.poller.busy))
+        await wire.REAL_CLOCK.asleep(seconds)
+
+
 def watch(sandbox: Sandbox, *waits: Wait, **settings: Any) -> list[News]:
     async def main() -> list[News]:
-        poller = Poller(endpoint_of(sandbox, **settings))
-        return await asyncio.gather(*(last_of(poller, wait) for wait in waits))
+        clock = StillTime()
+        clock.poller = Poller(endpoint_of(sandbox, **settings), clock)
+        return await asyncio.gather(*(last_of(clock.poller, wait) for wait in waits))
 
     return asyncio.run(main())
 
