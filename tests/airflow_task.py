@@ -19,6 +19,7 @@ from PIL import Image
 
 from airflow_provider_grok.api import wire
 from airflow_provider_grok.sandbox.server import Sandbox
+from tests.contract import journal_breaches
 
 CHARGED = "/v1/images/"
 
@@ -175,11 +176,15 @@ def one_sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def sandbox(one_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A strict, empty sandbox behind the connection `grok_default`; its pictures are ready at once."""
+def sandbox(one_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A strict, empty sandbox behind the connection `grok_default`; its pictures are ready at once.
+
+    After the test, every request that it took must be one that the API's own schema knows.
+    """
     one_sandbox.backend.reset()
     connect(monkeypatch, one_sandbox)
-    return one_sandbox
+    yield one_sandbox
+    assert journal_breaches(one_sandbox.journal) == []
 
 
 @pytest.fixture

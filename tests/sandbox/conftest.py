@@ -11,6 +11,18 @@ import pytest
 from PIL import Image
 
 from airflow_provider_grok.sandbox.server import Sandbox
+from tests.contract import answer_breaches
+
+
+def check_success(answer: httpx.Response) -> None:
+    """Hold a success in JSON against the API's schema."""
+    path, kind = answer.request.url.path, answer.headers["content-type"]
+    if answer.status_code >= 300 or kind != "application/json" or not path.startswith("/v1/"):
+        return
+    answer.read()
+    # An error under a status of success is what a test ordered.
+    if not answer.json().keys() <= {"code", "error"}:
+        assert answer_breaches(answer.request.method, path, answer.status_code, answer.content) == []
 
 
 @pytest.fixture(scope="session")
@@ -40,13 +52,15 @@ def root(sandbox: Sandbox) -> str:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[[Sandbox], httpx.Client]]:
-    """Make a client with the key."""
+    """Make a client with the key, which sees to it that every success is one that the API's own schema knows."""
     clients: list[httpx.Client] = []
 
     def make(sandbox: Sandbox) -> httpx.Client:
         headers = {"authorization": f"Bearer {sandbox.api_key}"}
-        clients.append(httpx.Client(base_url=sandbox.url, headers=headers, timeout=30, verify=False))
-        return clients[-1]
+        hooks = {"response": [check_success]}
+        client = httpx.Client(base_url=sandbox.url, headers=headers, timeout=30, verify=False, event_hooks=hooks)
+        clients.append(client)
+        return client
 
     yield make
     for client in clients:
