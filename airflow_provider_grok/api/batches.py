@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from airflow_provider_grok.api import argument, errors
+from airflow_provider_grok.api import argument, errors, pages
 from airflow_provider_grok.api.call import Call, Flow
 from airflow_provider_grok.api.document import Document
 from airflow_provider_grok.api.jobs import Progress
@@ -208,15 +208,7 @@ def page(*, limit: int = PAGE, token: str | None = None) -> Call[BatchPage]:
 
 def listing() -> Flow[list[Batch]]:
     """List all batches of the team, page by page."""
-    found: dict[str, Batch] = {}
-    token: str | None = None
-    while True:
-        got = yield from page(token=token)
-        fresh = {batch.batch_id: batch for batch in got.batches if batch.batch_id not in found}
-        found |= fresh
-        token = got.pagination_token
-        if not fresh or not token:
-            return list(found.values())
+    return pages.whole(lambda token: page(token=token), lambda got: got.batches, lambda batch: batch.batch_id)
 
 
 def find(name: str) -> Flow[list[Batch]]:
@@ -259,15 +251,11 @@ def metadata(batch_id: str) -> Flow[list[Metadata]]:
 
     :param batch_id: the batch.
     """
-    found: dict[str, Metadata] = {}
-    token: str | None = None
-    while True:
-        got = yield from metadata_page(batch_id, token=token)
-        fresh = {one.batch_request_id: one for one in got.batch_request_metadata if one.batch_request_id not in found}
-        found |= fresh
-        token = got.pagination_token
-        if not fresh or not token:
-            return list(found.values())
+    return pages.whole(
+        lambda token: metadata_page(batch_id, token=token),
+        lambda got: got.batch_request_metadata,
+        lambda one: one.batch_request_id,
+    )
 
 
 def request_order(batch_id: str) -> Flow[list[str]]:

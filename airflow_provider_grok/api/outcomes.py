@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_grok.api import batches, errors, media
+from airflow_provider_grok.api import batches, errors, media, pages
 from airflow_provider_grok.api.call import MEDIA_LIMIT, Call, Flow
 from airflow_provider_grok.api.images import Images
 from airflow_provider_grok.api.videos import Video
@@ -56,11 +56,11 @@ class ResultPage:
     """A page of outcomes.
 
     :param outcomes: in no particular order.
-    :param token: leads to the next page; None on the last.
+    :param pagination_token: leads to the next page; None on the last.
     """
 
     outcomes: tuple[Outcome, ...]
-    token: str | None
+    pagination_token: str | None
 
 
 def page(batch_id: str, *, limit: int = PAGE, token: str | None = None) -> Call[ResultPage]:
@@ -87,15 +87,7 @@ def listing(batch_id: str) -> Flow[list[Outcome]]:
 
     :param batch_id: the batch.
     """
-    found: dict[str, Outcome] = {}
-    token: str | None = None
-    while True:
-        got = yield from page(batch_id, token=token)
-        fresh = {one.id: one for one in got.outcomes if one.id not in found}
-        found |= fresh
-        token = got.token
-        if not fresh or not token:
-            return list(found.values())
+    return pages.whole(lambda token: page(batch_id, token=token), lambda got: got.outcomes, lambda one: one.id)
 
 
 def outcome(entry: Mapping[str, Any]) -> Outcome | None:

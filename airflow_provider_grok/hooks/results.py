@@ -111,7 +111,7 @@ class Keeper:
             for start in range(0, len(new), SLICE):
                 await self._keep_all(new[start : start + SLICE], believe)
                 await asyncio.to_thread(note)
-            limit, token = HEAVY_PAGE if _heavy(page) else NEXT_PAGE, page.token
+            limit, token = HEAVY_PAGE if _heavy(page) else NEXT_PAGE, page.pagination_token
             if not token or not fresh:
                 return
 
