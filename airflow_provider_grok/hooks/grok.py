@@ -97,7 +97,6 @@ class GrokHook(BaseGrokHook):
     def list_files(
         self,
         filter: str | None = None,
-        *,
         older_than: timedelta | None = None,
         shared: bool | None = None,
         limit: int | None = None,
@@ -133,7 +132,7 @@ class GrokHook(BaseGrokHook):
 
         return self.run(orphans.listing(orphans.Claims.of(claimed), older_than))
 
-    def edit(self, *, prompt: str, image: str | None = None, images: list[str] | None = None, **options: Any) -> Any:
+    def edit(self, prompt: str, image: str | None = None, images: list[str] | None = None, **options: Any) -> Any:
         """Edit a stored picture, and return the result's file id (a list if `n` is given).
 
         :param prompt: what to change.
@@ -147,7 +146,7 @@ class GrokHook(BaseGrokHook):
         body = api.edit_body(prompt=prompt, image=image, images=images, **({"quality": "medium"} | fields))
         return _ids(self.buy(api.edit(body), **terms), fields)
 
-    def generate(self, *, prompt: str, **options: Any) -> Any:
+    def generate(self, prompt: str, **options: Any) -> Any:
         """Make a picture from words, and return its file id (a list if `n` is given).
 
         :param prompt: what to show.
@@ -159,7 +158,7 @@ class GrokHook(BaseGrokHook):
         body = api.generation_body(prompt=prompt, **({"quality": "low"} | fields))
         return _ids(self.buy(api.generate(body), **terms), fields)
 
-    def video(self, *, prompt: str | None = None, image: str | None = None, **options: Any) -> str:
+    def video(self, prompt: str | None = None, image: str | None = None, **options: Any) -> str:
         """Make a video from words or a stored picture, and return its file id.
 
         :param prompt: what happens; needed unless there is a picture to start from.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_provider_grok.api.call import Flow
     from airflow_provider_grok.hooks.assets import Stored
     from airflow_provider_grok.hooks.memory import Reuse
 
@@ -121,21 +122,29 @@ class GrokFileOperator(GrokOperator):
         super().__init__(**kwargs)
         self.file = file
 
-    def each(self, context: Context, act: Callable[[str, list[Stored]], Any], **request: Any) -> list[Any]:
-        """Act on every file; what was done is in XCom before a failure is raised.
+    def each(
+        self, context: Context, act: Callable[[str], Flow[Stored]], done: list[Stored], **request: Any
+    ) -> list[Stored]:
+        """Act on every file, over one connection; what was done is in XCom before a failure is raised.
 
         :param context: the task's context.
-        :param act: what to do with a file id; adds its row to the receipt.
+        :param act: what to do with a file id; its row goes into the receipt.
+        :param done: takes the rows.
         :param request: what the receipt says of the request.
         """
         from airflow_provider_grok.api import files
 
-        rows: list[Stored] = []
         ids = [files.check_id(str(file).strip()) for file in flat(self.file)]
+
+        def work() -> Flow[None]:
+            for file_id in ids:
+                done.append((yield from act(file_id)))
+
         try:
-            return [act(file_id, rows) for file_id in ids]
+            self.hook.run(work())
+            return done
         finally:
-            self.push(context, receipt=receipt(files=[row.row() for row in rows], request={"sources": ids, **request}))
+            self.push(context, receipt=receipt(files=[row.row() for row in done], request={"sources": ids, **request}))
 
 
 class GrokShareOperator(GrokFileOperator):
@@ -178,20 +187,13 @@ class GrokShareOperator(GrokFileOperator):
         with in_airflow_terms():
             life, captions = self._life(), self._captions()
             made: list[Stored] = []
-
-            def share(file_id: str, rows: list[Stored]) -> str | None:
-                row = self.hook.run(share_file(file_id, life, usual=usual, log=self.log))
-                rows.append(row)
-                made.append(row)
-                return row.public_url
-
             try:
-                return in_shape(self.file, self.each(context, share))
+                self.each(context, lambda file_id: share_file(file_id, life, usual=usual, log=self.log), made)
+                return in_shape(self.file, [row.public_url for row in made])
             finally:
-                urls = [row.public_url for row in made]
                 self.push(
                     context,
-                    public_url=in_shape(self.file, urls),
+                    public_url=in_shape(self.file, [row.public_url for row in made]),
                     review_markdown=review_markdown(made, captions, self.task_id),
                 )
 
@@ -224,13 +226,12 @@ class GrokUnshareOperator(GrokFileOperator):
         from airflow_provider_grok.api import files
         from airflow_provider_grok.hooks.assets import Stored
 
-        def unshare(file_id: str, rows: list[Stored]) -> str:
-            there = self.hook.run(files.revoke(file_id)).revoked
-            rows.append(Stored(file_id, reason=None if there else "it had no public link"))
-            return file_id
+        def unshare(file_id: str) -> Flow[Stored]:
+            there = (yield from files.revoke(file_id)).revoked
+            return Stored(file_id, reason=None if there else "it had no public link")
 
         with in_airflow_terms():
-            return in_shape(self.file, self.each(context, unshare))
+            return in_shape(self.file, [row.file_id for row in self.each(context, unshare, [])])
 
 
 class GrokDeleteOperator(GrokFileOperator):
@@ -254,26 +255,27 @@ class GrokDeleteOperator(GrokFileOperator):
         """Delete the files, one after the other."""
         with in_airflow_terms():
             every = truth("include_uploads", self.include_uploads)
-            acted = self.each(context, lambda file_id, rows: self._delete(file_id, rows, every))
-            return in_shape(self.file, [file_id for file_id in acted if file_id])
+            acted: list[str] = []
+            self.each(context, lambda file_id: self._delete(file_id, every, acted), [])
+            return in_shape(self.file, acted)
 
-    def _delete(self, file_id: str, rows: list[Stored], every: bool) -> str | None:
+    def _delete(self, file_id: str, every: bool, acted: list[str]) -> Flow[Stored]:
         from airflow_provider_grok.api import errors, files
         from airflow_provider_grok.hooks.assets import Stored
         from airflow_provider_grok.hooks.uploads import is_shared_upload
 
+        reason = None
         try:
-            if not every and is_shared_upload(self.hook.run(files.get(file_id))):
+            if not every and is_shared_upload((yield from files.get(file_id))):
                 self.log.warning(
                     "%s is an upload that other DAGs may use: kept. include_uploads=True deletes.", file_id
                 )
-                rows.append(Stored(file_id, reason="kept: an upload that other DAGs may use (include_uploads=False)"))
-                return None
-            self.hook.run(files.delete(file_id))
-            rows.append(Stored(file_id))
+                return Stored(file_id, reason="kept: an upload that other DAGs may use (include_uploads=False)")
+            yield from files.delete(file_id)
         except errors.NotFound:
-            rows.append(Stored(file_id, reason="it was gone already"))
-        return file_id
+            reason = "it was gone already"
+        acted.append(file_id)
+        return Stored(file_id, reason=reason)
 
 
 class GrokDownloadOperator(GrokFileOperator):
