@@ -9,10 +9,9 @@ from typing import Any
 from airflow_provider_grok.api import account, errors, images
 from airflow_provider_grok.api.call import Call, Flow
 from airflow_provider_grok.hooks.memory import NOT_THE_PICTURE, digest_of
+from airflow_provider_grok.hooks.order import listed
 
 Entry = Mapping[str, Any]
-#: A list of models was not to be had: then nothing is said about a model's name.
-_NO_LIST = (errors.NotFound, errors.BadArgument, errors.Overloaded, errors.RateLimited)
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,7 @@ class BatchOrder:
     def _models(self, kind: str, ask: Callable[[], Call[Any]]) -> Flow[list[Any]]:
         if not any(kind_and_body(entry)[0].startswith(kind) for entry in self.requests):
             return []
-        try:
-            found: list[Any] = yield from ask()
-        except _NO_LIST:
-            return []
-        return found
+        return (yield from listed(ask()))
 
     def _check_models(self, kind: str, served: Sequence[Any], known: set[str]) -> None:
         by_name = {name: model for model in served for name in (model.id, *model.aliases)}

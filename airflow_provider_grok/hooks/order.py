@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_grok.api import account, errors, files, images, jobs
 from airflow_provider_grok.api.account import usd
 from airflow_provider_grok.api.call import Call, Flow
 from airflow_provider_grok.hooks.assets import Stored
 from airflow_provider_grok.hooks.memory import Record
+
+M = TypeVar("M", bound=account.Model)
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,24 @@ class Order:
         return int((self.call.body or {}).get("n", 1))
 
 
+def listed(models: Call[list[M]]) -> Flow[list[M]]:
+    """The models that this key may use; none where there is no list to be had, which is a help and not a condition.
+
+    :param models: asks for the list.
+    :raises NotAllowed: for a key that is wrong; one that merely may not list models can still buy.
+    """
+    try:
+        return (yield from models)
+    except errors.NotAllowed as error:
+        if error.status != 403:
+            raise
+        return []
+    except (errors.NotFound, errors.BadArgument, errors.Overloaded, errors.RateLimited):
+        return []
+
+
 def appraise(call: Call[jobs.Accepted]) -> Flow[int | None]:
     """Estimate a request's cost in ticks, and check it against what its model can do, before anything is sent.
-
-    The list of models is a help, not a condition: a server that does not give it is asked nothing twice.
 
     :param call: the paid call.
     :raises InvalidRequest: for a model that does not exist, or a prompt over the model's length.
@@ -56,10 +72,7 @@ def appraise(call: Call[jobs.Accepted]) -> Flow[int | None]:
     body = call.body or {}
     if not call.path.startswith("/images"):
         return account.video_ticks(body)
-    try:
-        models = yield from account.image_models()
-    except (errors.NotFound, errors.BadArgument, errors.Overloaded, errors.RateLimited):
-        return account.image_ticks(body)
+    models: list[account.ImageModel] = yield from listed(account.image_models())
     name = str(body.get("model", ""))
     named = [model for model in models if name in (model.id, *model.aliases)]
     if models and not named and name not in account.IMAGE_PRICES and name not in account.SERVED_BY:

@@ -44,3 +44,17 @@ def test_a_model_without_a_known_price_is_refused_under_a_limit(shop: Shop, sand
     with pytest.raises(errors.CostLimit, match="no price is known"):
         shop.buy(max_cost_usd=1, fields={"params": {"model": "grok-imagine-image-9"}})
     assert not paid(sandbox)
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_a_key_that_gets_no_list_of_models_can_buy(shop: Shop, sandbox: Sandbox, status: int) -> None:
+    sandbox.faults.add({"path": "/v1/image-generation-models", "times": None, "action": {"status": status}})
+    assert shop.buy(max_cost_usd=0.04).ticks == 400_000_000
+
+
+def test_a_wrong_key_is_told_before_anything_is_bought(shop: Shop, sandbox: Sandbox) -> None:
+    words = {"code": "invalid-argument", "error": "Incorrect API key provided: xa***ox."}
+    sandbox.faults.add({"path": "/v1/image-generation-models", "action": {"status": 400, "body": words}})
+    with pytest.raises(errors.NotAllowed, match="Check the API key"):
+        shop.buy()
+    assert not paid(sandbox)
