@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,7 +152,7 @@ def read_lines(data: bytes, exchange: Exchange) -> list[Item]:
 
     :raises Refusal: naming the first line that is wrong.
     """
-    lines = data.splitlines()
+    lines = data.removeprefix(BOM_UTF8).splitlines()
     if len(lines) > MOST_LINES or len(data) > LARGEST_FILE:
         raise invalid(f"at most {MOST_LINES} lines and {LARGEST_FILE} bytes, got {len(lines)} and {len(data)}.")
     items, seen = [], set()
@@ -179,4 +180,7 @@ def read_line(place: str, text: bytes, exchange: Exchange) -> Item:
         raise invalid(f"{place}: {in_words(error)}") from None
     if line.method != "POST" or line.url not in URLS:
         raise invalid(f"{place}: {line.method} {line.url} is not supported for batch processing.")
+    if line.url == EDITS and "video" not in line.body:
+        # Elsewhere such a body would be a video made from words.
+        raise invalid(f"{place} ({line.custom_id}): missing field `video`.")
     return read_item(f"{place} ({line.custom_id})", line.custom_id, URLS[line.url], line.body, exchange)

@@ -50,14 +50,16 @@ def shown(batch: sqlite3.Row, tally: list[sqlite3.Row], now: float) -> dict[str,
     loading = now < batch["loaded_at"]
     if loading:
         tally = []
+    # A file that is refused shows as such once it has been read; a person's cancel shows at once.
+    refused_later = loading and batch["message"] is not None
     return {
         "batch_id": batch["id"],
         "name": batch["name"],
         "create_time": spell(batch["created_at"]),
         "expire_time": spell(batch["expires_at"]),
         "create_api_key_id": account.KEY_ID,
-        "cancel_time": None if loading else spell(batch["cancelled_at"]),
-        "cancel_by_xai_message": None if loading else batch["message"],
+        "cancel_time": None if refused_later else spell(batch["cancelled_at"]),
+        "cancel_by_xai_message": None if refused_later else batch["message"],
         "state": counters(tally),
         "cost_breakdown": costs(tally, now),
         "input_file_id": batch["input_file_id"],

@@ -46,25 +46,34 @@ def generate(*, prompt: str, size: tuple[int, int], seed: int) -> bytes:
     return encode(picture, [lettering.one_line(prompt)])
 
 
-def edit(sources: list[bytes], *, prompt: str, size: tuple[int, int] | None, seed: int) -> bytes:
+def edit(
+    sources: list[bytes], *, prompt: str, size: tuple[int, int] | None, seed: int, resolution: str = "1k"
+) -> bytes:
     """Change a picture so that one sees it, and add its prompt below the captions it already has.
 
     :param sources: JPEG, PNG or WebP; the first is changed, the others are set into it
     :param prompt: what was asked for
-    :param size: pixels; None takes the first source's (at most 2048 on a side)
+    :param size: pixels; None takes the first source's, see `resolution`
+    :param resolution: ``1k`` keeps a source's own pixels (at most 2048 on a side); a higher one makes more of them
     :param seed: equal inputs give equal bytes
     :returns: a JPEG
     :raises ValueError: a source is no such picture, or too large
     """
     dice = random.Random(f"{seed}/{prompt}")  # noqa: S311 - repeatable pictures, no secrets
     first, history = decode(sources[0], near=size), _history(sources[0])
-    size = size or _within(first.size, MAX_SIDE)
+    size = size or _resized(first.size, resolution)
     scene = lettering.without_bands(first, history)
     history = lettering.with_band(history, prompt)
     picture = ImageOps.fit(scene, lettering.above_bands(size, history), Image.Resampling.BILINEAR)
     picture = effects.restyle(picture, prompt, dice)
     set_in(picture, [decode(source, near=size) for source in sources[1:]])
     return encode(lettering.banded(picture, lettering.strip(size, history)), history)
+
+
+def _resized(size: tuple[int, int], resolution: str) -> tuple[int, int]:
+    if resolution == "1k":
+        return _within(size, MAX_SIDE)
+    return _within(size_for(f"{size[0]}:{size[1]}", resolution), 2 * MAX_SIDE)
 
 
 def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -16,6 +17,7 @@ from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import Refusal, Undeserialisable, invalid
 
 DEEPEST = 200  # of lists and objects in one another
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # an escape for one half of a character; both halves are fine
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -86,15 +88,19 @@ class Exchange:
 
 
 def parse(data: bytes) -> Any:
-    """Read JSON of a sane depth, so that whatever works on it later does not run out of stack.
+    """Read JSON of a sane depth and of whole characters, so that whatever works on it later can.
 
-    :raises ValueError: if it is no JSON, or nested too deeply.
+    :raises ValueError: if it is no JSON, nested too deeply, or holds half of a character.
     """
     brackets = data.translate(None, NO_BRACKETS)
     depth = max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
     if depth > DEEPEST:
         raise ValueError(f"nested {depth} deep, {DEEPEST} at the most are read")
-    return json.loads(data)
+    text = data.decode("utf-8-sig")
+    document = json.loads(text)
+    if SURROGATE.search(text):
+        json.dumps(document, ensure_ascii=False).encode()
+    return document
 
 
 Handler = Callable[[Exchange], Awaitable[Response]]

@@ -149,8 +149,8 @@ async def list_files(exchange: Exchange) -> Response:
     backend, query = exchange.backend, exchange.request.query_params
     await backend.jobs.settle()
     limit = read_limit(query.get("limit"), LARGEST_PAGE)
-    order = choose("order", query.get("order", "desc"), ("asc", "desc"))
-    column = SORT_COLUMNS[choose("sort_by", query.get("sort_by", "created_at"), tuple(SORT_COLUMNS))]
+    order = choose("order", query.get("order") or "desc", ("asc", "desc"))
+    column = SORT_COLUMNS[choose("sort_by", query.get("sort_by") or "created_at", tuple(SORT_COLUMNS))]
     now = backend.clock.now()
     where, values = ALIVE, [now]
     if query.get("filter"):
@@ -170,8 +170,8 @@ async def list_files(exchange: Exchange) -> Response:
     return JSONResponse(
         {
             "data": [answer(exchange, row) for row in rows],
-            # With every page, the last one too: the id of the last file seen.
-            "pagination_token": rows[-1]["id"] if rows else token,
+            # With every page that holds files, the last one too: the id of the last file seen.
+            "pagination_token": rows[-1]["id"] if rows else None,
         }
     )
 
@@ -179,11 +179,11 @@ async def list_files(exchange: Exchange) -> Response:
 def read_limit(text: str | None, largest: int) -> int:
     """Return the size of a page.
 
-    :param text: as in the query; None for the default of 100.
+    :param text: as in the query; None or nothing for the default of 100.
     :param largest: more than this is cut to it.
     :raises Refusal: 400 if it is no number or less than 1.
     """
-    if text is None:
+    if not text:
         return 100
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise invalid(f"limit must be between 1 and {largest}, got {text!r}.")

@@ -21,6 +21,7 @@ TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<sign><=|>=|!=|[=<>:()])|(?P<minus>-(?=[A-Za-z(]))"""
     r"""|(?P<word>[^\s"'=<>!:()]+))"""
 )
+DEEPEST, MOST_TOKENS = 40, 400  # more than a person writes, less than the database can take
 SIGNS = ("=", "!=", ">", ">=", "<", "<=", ":")
 LIVE_LINK = "(public_path IS NOT NULL AND (public_until IS NULL OR public_until > {now}))"
 
@@ -44,8 +45,10 @@ class Parser:
         :raises Refusal: 400 where it cannot be cut.
         """
         self.tokens = tokens_of(text)
+        if len(self.tokens) > MOST_TOKENS:
+            raise invalid(f"Invalid filter: more than {MOST_TOKENS} words and signs.")
         self.fields = fields(now)
-        self.at = 0
+        self.at = self.depth = 0
 
     def parse(self) -> Condition:
         """Return the condition of the whole text."""
@@ -91,7 +94,19 @@ class Parser:
         return join(parts, " OR ")
 
     def term(self) -> Condition:
-        """Read one condition, turned round or not, or one in parentheses."""
+        """Read one condition, turned round or not, or one in parentheses.
+
+        :raises Refusal: 400 if it lies too deep.
+        """
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise invalid(f"Invalid filter: nested more than {DEEPEST} deep.")
+        condition = self.inner_term()
+        self.depth -= 1
+        return condition
+
+    def inner_term(self) -> Condition:
+        """Read what stands at one depth."""
         if self.accept("word", "NOT") or self.accept("minus", "-"):
             condition, values = self.term()
             return f"NOT ({condition})", values

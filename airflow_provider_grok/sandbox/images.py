@@ -66,7 +66,7 @@ def paint(backend: Backend, job: Job, request: GenerateImage, found: list[dict[s
         # One source keeps its own shape, several follow the asked ratio.
         size = draw.size_for(ratio, resolution) if len(found) > 1 and ratio != "auto" else None
         pictures = [backend.store.read_blob(source["blob"]) for source in found]
-        data = draw.edit(pictures, prompt=prompt, size=size, seed=seed)
+        data = draw.edit(pictures, prompt=prompt, size=size, seed=seed, resolution=resolution)
     else:
         data = draw.generate(prompt=prompt, size=draw.size_for(ratio, resolution), seed=seed)
     return backend.store.put_blob(data)

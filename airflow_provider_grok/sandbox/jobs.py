@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 # Whether we are inside the making of a job. It looks for its sources, which would settle what is due, itself included.
 inside: ContextVar[bool] = ContextVar("inside", default=False)
 
+INTERNAL_ERROR: dict[str, Any] = {"error": {"code": "internal_error", "message": "Internal error."}}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     seq INTEGER PRIMARY KEY, id TEXT UNIQUE, kind TEXT, endpoint TEXT, model TEXT, ticks INTEGER, request TEXT,
@@ -143,17 +144,24 @@ class Jobs:
         if making.cancelled() or not self._store.row("SELECT 1 FROM jobs WHERE id = ? AND state = 'pending'", job.id):
             return
         job.made = making.result()
-        failed = "error" in job.made
-        result = job.made if failed else self.makers[job.kind].publish(self._backend, job)
+        result = job.made if "error" in job.made else self._publish(job)
         self._store.change(
             "UPDATE jobs SET state = ?, result = ? WHERE id = ?",
-            "failed" if failed else "done",
+            "failed" if "error" in result else "done",
             json.dumps(result),
             job.id,
         )
         self._making.pop(job.id, None)
         if job.batch_id is not None:
             self._charge(job, result)
+
+    def _publish(self, job: Job) -> dict[str, Any]:
+        try:
+            return self.makers[job.kind].publish(self._backend, job)
+        except Exception:
+            # Whoever settles what is due is not to suffer for one job among many.
+            log.exception("publishing job %s failed", job.id)
+            return INTERNAL_ERROR
 
     def _charge(self, job: Job, result: dict[str, Any]) -> None:
         """Bill a request of a batch, which is done when it ends; a single one is billed when it is accepted."""
@@ -181,7 +189,7 @@ class Jobs:
             return {"error": refusal.job_error()}
         except Exception:
             log.exception("making job %s failed", job.id)
-            return {"error": {"code": "internal_error", "message": "Internal error."}}
+            return INTERNAL_ERROR
 
     def cancel(self, job_ids: list[str]) -> None:
         """Take jobs back that have not ended."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -172,5 +171,7 @@ async def put_result(link: str, data: bytes, mime: str) -> None:
         async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
             response = await client.put(link, content=data, headers={"content-type": mime})
             response.raise_for_status()
+    except httpx.HTTPStatusError as error:
+        raise Refusal(400, f"Failed to upload the result to {link!r}: HTTP {error.response.status_code}.") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Refusal(400, f"Failed to upload the result to {json.dumps(link)}: {error}") from None
+        raise Refusal(400, f"Failed to upload the result to {link!r}: {type(error).__name__}.") from None

@@ -236,7 +236,7 @@ def as_seconds(value: int | str | None, default: int) -> int:
 
     :raises Refusal: 400 if it is no whole number.
     """
-    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 10):
         raise invalid(f"duration must be a whole number of seconds, got {value[:40]!r}.")
     return default if value is None else int(value)
 
@@ -273,9 +273,9 @@ def check_generation(request: GenerateVideo) -> None:
     check_range("duration", request.seconds, 1, 15)
     check_choice("aspect_ratio", request.aspect_ratio, ASPECT_RATIOS)
     check_choice("resolution", request.resolution, RESOLUTIONS)
-    check_count("reference_images", request.reference_images, 7)
-    check_count("reference_audios", request.reference_audios, 3)
-    check_count("keyframes", request.keyframes, 4)
+    check_count("reference_images", request.reference_images, 1, 7)
+    check_count("reference_audios", request.reference_audios, 0, 3)
+    check_count("keyframes", request.keyframes, 0, 4)
     for index, frame in enumerate(request.keyframes or []):
         if not 0 < frame.timestamp_s < request.seconds:
             raise invalid(
@@ -287,10 +287,10 @@ def check_generation(request: GenerateVideo) -> None:
             raise invalid(f"reference_audios[{index}] must have either a url or a voice_id.")
 
 
-def check_count(name: str, items: list[Any] | None, most: int) -> None:
-    """Refuse an empty list or one with too many elements.
+def check_count(name: str, items: list[Any] | None, least: int, most: int) -> None:
+    """Refuse a list with too few or too many elements.
 
     :raises Refusal: 400.
     """
-    if items is not None and not 1 <= len(items) <= most:
-        raise invalid(f"{name} must have 1 to {most} elements, got {len(items)}.")
+    if items is not None and not least <= len(items) <= most:
+        raise invalid(f"{name} must have {least} to {most} elements, got {len(items)}.")

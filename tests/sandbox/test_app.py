@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from airflow_provider_grok.sandbox.server import Sandbox
 
@@ -54,3 +55,31 @@ def test_a_refused_request_is_in_the_journal_too(sandbox: Sandbox, passer_by: ht
     passer_by.post(f"{sandbox.url}/images/generations", json={"prompt": "x"})
     [entry] = sandbox.journal
     assert (entry["status"], entry["json"]) == (400, {"prompt": "x"})
+
+
+HALF = "a\\ud83d"  # an escape for half of a character, as JavaScript makes them by cutting a text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/images/generations", '{"prompt": "x", "storage_options": {"filename": "HALF.jpg"}}'),
+        ("/images/generations", '{"prompt": "HALF", "deferred": true}'),
+        ("/videos/generations", '{"prompt": "x", "model": "HALF"}'),
+        ("/batches", '{"name": "HALF"}'),
+    ],
+)
+def test_half_a_character_is_refused_and_does_no_harm(
+    sandbox: Sandbox, client: httpx.Client, root: str, path: str, body: str
+) -> None:
+    answer = client.post(path, content=body.replace("HALF", HALF), headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-argument")
+    assert client.get(f"{root}/_sandbox/journal").json()["requests"][-1]["status"] == 400
+    assert client.get("/files").json()["data"] == []
+    assert sandbox.ledger.charges == []
+
+
+def test_a_whole_character_in_two_escapes_is_taken(client: httpx.Client) -> None:
+    body = '{"name": "\\ud83d\\ude00"}'
+    answer = client.post("/batches", content=body, headers={"content-type": "application/json"})
+    assert answer.json()["name"] == "\U0001f600"

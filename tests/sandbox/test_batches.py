@@ -419,6 +419,7 @@ def test_a_file_batch_is_sealed(sandbox: Sandbox, client: httpx.Client, upload: 
         (jsonl(line("a")) + b"{not json", "line 2: "),
         (jsonl({**line("a"), "method": "GET"}), "line 1: GET /v1/images/generations"),
         (jsonl(line("a", "/v1/images/upscale")), "line 1: POST /v1/images/upscale"),
+        (jsonl(line("a", "/v1/videos/edits", model="grok-imagine-video")), "line 1 (a): missing field `video`"),
         (b"\n", "no requests"),
     ],
 )
@@ -436,6 +437,26 @@ def test_one_bad_line_cancels_the_batch_and_says_which(
     sandbox.clock.advance(10)
     assert counts(client, batch_id) == (0, 0, 0, 0, 0)
     assert sandbox.ledger.charges == []
+
+
+def test_a_file_batch_that_is_cancelled_while_it_loads_says_so(
+    sandbox: Sandbox, client: httpx.Client, upload: Upload
+) -> None:
+    sandbox.clock.rate = 0
+    batch_id = create(client, input_file_id=upload("in.jsonl", jsonl(line("a"), line("b")), "text/plain"))
+    batch = client.post(f"/batches/{batch_id}:cancel").json()
+    assert batch["cancel_time"]
+    assert batch["state"]["num_requests"] == 0
+    sandbox.clock.advance(1)
+    assert counts(client, batch_id) == (2, 0, 0, 0, 2)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(sandbox: Sandbox, client: httpx.Client, upload: Upload) -> None:
+    sandbox.clock.rate = 0
+    data = b"\xef\xbb\xbf" + jsonl(line("a"))
+    batch_id = create(client, input_file_id=upload("in.jsonl", data, "text/plain"))
+    sandbox.clock.advance(10)
+    assert counts(client, batch_id) == (1, 0, 1, 0, 0)
 
 
 def test_an_unknown_input_file_is_a_404(client: httpx.Client) -> None:

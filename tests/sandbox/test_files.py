@@ -31,7 +31,14 @@ def test_pages_join_without_gap_or_overlap(client: httpx.Client, upload: Upload,
     assert ids(first) + ids(second) == made
     assert second.json()["pagination_token"], "the last page has a token too"
     token = second.json()["pagination_token"]
-    assert ids(client.get("/files", params={"order": "asc", token_name: token})) == []
+    beyond = client.get("/files", params={"order": "asc", token_name: token})
+    assert ids(beyond) == []
+    assert beyond.json()["pagination_token"] is None, "or clients that look at nothing else would never stop"
+
+
+def test_an_empty_question_is_none(client: httpx.Client, upload: Upload) -> None:
+    made = [upload(), upload()]
+    assert ids(client.get("/files?limit=&order=&sort_by=&filter=&pagination_token=")) == made[::-1]
 
 
 def test_a_listing_goes_on_where_its_last_file_was_deleted(client: httpx.Client, upload: Upload) -> None:

@@ -117,6 +117,8 @@ def test_a_time_is_compared_to_the_second(find: Find, client: httpx.Client) -> N
         "expires_at > null",
         "AND name = a",
         "name ! a",
+        "(" * 300 + "name = a" + ")" * 300,
+        " AND ".join(["name = a"] * 2000),
     ],
 )
 def test_a_filter_that_cannot_be_understood_is_refused(client: httpx.Client, text: str) -> None:

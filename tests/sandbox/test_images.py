@@ -47,6 +47,15 @@ def test_an_edit_of_one_source_keeps_its_shape(client: httpx.Client, passer_by: 
     assert size_of(passer_by.get(answer["data"][0]["url"]).content) == (96, 64)
 
 
+def test_a_higher_resolution_of_an_edit_makes_more_pixels_in_the_same_shape(
+    client: httpx.Client, passer_by: httpx.Client, upload: Upload
+) -> None:
+    answer = edit(client, upload(), resolution="2k").json()
+    across, down = size_of(passer_by.get(answer["data"][0]["url"]).content)
+    assert across / down == pytest.approx(96 / 64, abs=0.01)
+    assert across * down == pytest.approx(4 * 2**20, rel=0.02)
+
+
 def test_an_edit_of_several_sources_follows_the_asked_ratio(
     client: httpx.Client, passer_by: httpx.Client, upload: Upload
 ) -> None:

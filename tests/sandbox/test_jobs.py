@@ -56,3 +56,18 @@ def test_a_source_that_breaks_while_it_is_painted_fails_the_job_alone(
     failed = client.get(f"/images/{request_id}").json()
     assert (failed["status"], failed["error"]["code"]) == ("failed", "internal_error")
     assert client.get("/files").status_code == 200
+
+
+def test_a_job_that_cannot_be_published_fails_alone(
+    sandbox: Sandbox, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def burst(*_: object, **__: object) -> str:
+        raise RuntimeError("no room")
+
+    body = {"prompt": "x", "model": "grok-imagine-image", "deferred": True, "storage_options": {"filename": "a.jpg"}}
+    request_id = client.post("/images/generations", json=body).json()["request_id"]
+    monkeypatch.setattr("airflow_provider_grok.sandbox.files.add", burst)
+    sandbox.clock.advance(1)
+    assert client.get("/files").status_code == 200
+    failed = client.get(f"/images/{request_id}").json()
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "internal_error")

@@ -111,6 +111,12 @@ def test_a_length_may_be_a_number_or_text_under_two_names(
     assert finish(sandbox, client, prompt="waves", **length)["video"]["duration"] == 3
 
 
+@pytest.mark.parametrize("field", ["keyframes", "reference_audios"])
+def test_an_empty_list_of_extras_is_none(sandbox: Sandbox, client: httpx.Client, field: str) -> None:
+    extras: dict[str, Any] = {field: []}
+    assert finish(sandbox, client, prompt="waves", duration=1, **extras)["video"]["url"]
+
+
 def test_a_video_may_come_without_sound(sandbox: Sandbox, client: httpx.Client) -> None:
     done = finish(sandbox, client, prompt="waves", duration=1, generate_audio=False)
     with av.open(io.BytesIO(httpx.get(done["video"]["url"]).content)) as container:
@@ -195,6 +201,7 @@ def test_only_the_first_model_edits(sandbox: Sandbox, client: httpx.Client, clip
         ({"prompt": "x", "duration": 0}, 400, "between 1 and 15"),
         ({"prompt": "x", "duration": 16}, 400, "between 1 and 15"),
         ({"prompt": "x", "duration": "soon"}, 400, "whole number"),
+        ({"prompt": "x", "duration": "9" * 5000}, 400, "whole number"),
         ({"prompt": "x", "duration": 1.5}, 422, "duration"),
         ({"prompt": "x", "resolution": "2k"}, 400, "480p, 720p, 1080p"),
         ({"prompt": "x", "aspect_ratio": "9:20"}, 400, "aspect_ratio"),
