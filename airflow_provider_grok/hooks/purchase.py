@@ -165,9 +165,10 @@ class Purchase:
     def _post(self, record: Record) -> Flow[jobs.Accepted]:
         order = self.order
         body = dict(order.call.body or {})
-        body["storage_options"] = files.storage_options(
-            record.name, expires_after=order.expires_after, public_url=order.link
-        )
+        ours = files.storage_options(record.name, expires_after=order.expires_after, public_url=order.link)
+        # Whatever else a caller's `request_params` ask of the storage, the name is the one that is looked for.
+        asked = body.get("storage_options")
+        body["storage_options"] = {**asked, **ours} if isinstance(asked, dict) else ours
         call = dataclasses.replace(order.call, body=body)
         try:
             return (yield from call)

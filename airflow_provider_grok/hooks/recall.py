@@ -11,6 +11,7 @@ from airflow_provider_grok.api import errors, files, jobs
 from airflow_provider_grok.api.call import Flow, Now, Sleep
 from airflow_provider_grok.hooks.assets import Stored, lives_long_enough
 from airflow_provider_grok.hooks.memory import Record, Reuse
+from airflow_provider_grok.hooks.names import bearing
 from airflow_provider_grok.hooks.order import Bought, Order, Standing
 
 #: Seconds by which the clocks of worker and server may differ.
@@ -161,11 +162,10 @@ class Recall:
 
         :param record: a new record for it.
         """
-        try:
-            listed = yield from files.listing(filter=f'name = "{record.token}"')
-        except errors.BadArgument:
-            listed = yield from files.listing()
-        found = self._whole([file for file in listed if f".{record.token}." in f"{file.filename}."])
+        # The server's search is fuzzy: a whole name it surely finds, a part of one perhaps.
+        found = self._whole((yield from files.find(record.name)))
+        if found is None:
+            found = self._whole((yield from bearing(record.token)))
         now: float = yield Now()
         if found is None or not all(lives_long_enough(file, self.order.expires_after, now) for file in found):
             return None

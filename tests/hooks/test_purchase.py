@@ -49,6 +49,17 @@ def test_a_lost_answer_is_found_by_name_with_one_charge(shop: Shop, sandbox: San
     assert bought.estimated
 
 
+@pytest.mark.parametrize("given", [{"filename": "mine.jpg", "expires_after": 7200}, "nonsense", None])
+def test_storage_options_of_the_caller_are_kept_but_for_the_name(
+    shop: Shop, sandbox: Sandbox, given: dict[str, object] | str | None
+) -> None:
+    shop.buy(fields={"params": {"storage_options": given}}, filename="hero.jpg")
+    (sent,) = paid(sandbox)
+    asked = sent["json"]["storage_options"]
+    assert asked["filename"].startswith("hero.")
+    assert asked.get("expires_after") == (7200 if isinstance(given, dict) else None)
+
+
 def test_a_lost_answer_of_a_slow_picture_is_waited_for(shop: Shop, slow: Sandbox, time: Time) -> None:
     slow.faults.add({**POST, "action": {"drop": "after"}})
     shop.buy()

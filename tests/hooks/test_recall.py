@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.sandbox.server import Sandbox
-from tests.airflow_task import names, paid
+from tests.airflow_task import asked, names, paid
 from tests.hooks.conftest import Shop
 
 POST = {"method": "POST", "path": "/v1/images/generations"}
@@ -182,6 +182,17 @@ def test_reuse_always_finds_an_equal_request_of_another_dag(shop: Shop) -> None:
     shop.buyer, shop.store.values = {"dag_id": "other", "run_id": "x", "task_id": "paint"}, {}
     assert shop.buy(reuse="always").reused
     assert shop.charges == 1
+
+
+def test_reuse_always_asks_for_the_whole_name_first_which_any_kind_of_search_finds(
+    shop: Shop, sandbox: Sandbox
+) -> None:
+    shop.buy(reuse="always")
+    shop.buyer["run_id"], shop.store.values = "tuesday", {}
+    sandbox.backend.journal.entries.clear()
+    (name,) = names(sandbox)
+    assert shop.buy(reuse="always").reused
+    assert [one["query"]["filter"] for one in asked(sandbox, "GET", "/v1/files")] == [f'name = "{name}"']
 
 
 def test_a_lost_answer_of_a_purchase_for_always_is_not_mistaken_for_an_older_file(shop: Shop, slow: Sandbox) -> None:
