@@ -53,6 +53,11 @@ class GrokError(Exception):
         # Whatever a server put into it ends up in logs and terminals.
         super().__init__(clean(str(message), LONGEST_MESSAGE))
 
+    @property
+    def brief(self) -> str:
+        """What happened, without what it cost: for a sentence about something else that was paid for."""
+        return str(self).rstrip(". ")
+
 
 class InvalidRequest(GrokError, ValueError):
     """The request cannot be right; nothing was sent."""
@@ -112,11 +117,16 @@ class ApiError(GrokError):
         self.request_id, self.billed, self.ticks, self.retry_after = request_id, billed, ticks, retry_after
         super().__init__(self._sentence())
 
+    @property
+    def brief(self) -> str:
+        """What was asked and what came back."""
+        where, said = f"{self.method} {self.path} answered {self.status}", self.message.rstrip(". ") or "(no text)"
+        return f"{where} ({self.code}): {said}" if self.code else f"{where}: {said}"
+
     def _sentence(self) -> str:
         money = {True: "It was billed.", False: "Nothing was billed.", None: "Whether it was billed is not known."}
-        where, said = f"{self.method} {self.path} answered {self.status}", self.message.rstrip(". ") or "(no text)"
         parts = [
-            f"{where} ({self.code}): {said}." if self.code else f"{where}: {said}.",
+            f"{self.brief}.",
             f"Request id {self.request_id}." if self.request_id else "",
             f"It was billed ({self.ticks / 1e10:.4f} USD)." if self.ticks and self.billed else money[self.billed],
             self.advice,

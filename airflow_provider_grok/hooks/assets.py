@@ -76,6 +76,11 @@ class Unkept(Stored):
 
 
 @dataclass(frozen=True)
+class Stuck(Unkept):
+    """An unkept asset that only a person can help: by a right, by a host that is trusted."""
+
+
+@dataclass(frozen=True)
 class Keeping:
     """How assets are to be kept.
 
@@ -134,11 +139,17 @@ def _rescue(keeping: Keeping, name: str, media: Media) -> Flow[Stored]:
             return (yield from _store(keeping, name, media))
         except errors.GrokError as error:
             if pause is None or error.permanent:
-                why = errors.clean(media.storage_error or "the answer named no stored file")
-                row = Stored if error.permanent else Unkept
-                return row(filename=name, reason=f"lost: not stored ({why}), and not rescued: {error}")
+                return _unkept(name, media, error)
         yield Sleep(pause)
     raise AssertionError("unreachable: the last round returns")
+
+
+def _unkept(name: str, media: Media, error: errors.GrokError) -> Stored:
+    why = errors.clean(media.storage_error or "the answer named no stored file")
+    if isinstance(error, errors.NotFound):
+        return Stored(filename=name, reason=f"lost: not stored ({why}), and its link has died: {error.brief}")
+    row = Stuck if error.permanent else Unkept
+    return row(filename=name, reason=f"not stored ({why}), and not rescued from its link: {error.brief}")
 
 
 def _store(keeping: Keeping, name: str, media: Media) -> Flow[Stored]:
@@ -192,5 +203,5 @@ def with_link(keeping: Keeping, row: Stored, trouble: str | None = None) -> Flow
         link = yield from files.share(row.file_id, expires_after=keeping.link_seconds)
     except errors.GrokError as error:
         why = f" (at first: {errors.clean(trouble)})" if trouble else ""
-        return Stored(**{**row.row(), "reason": f"stored, but without its public link{why}: {error}"})
+        return Stored(**{**row.row(), "reason": f"stored, but without its public link{why}: {error.brief}"})
     return Stored(**{**row.row(), "public_url": link.public_url, "public_url_expires_at": link.expires_at})

@@ -62,6 +62,7 @@ class Purchase:
         self.slot, self.reuse = self.key(slot), reuse
         self.digest = digest
         self.log = log or logging.getLogger(__name__)
+        self.record: Record | None = None
         self.left = Recall(order, reuse, max_tries=buyer.max_tries, recovery_wait=recovery_wait, log=self.log)
 
     @staticmethod
@@ -84,6 +85,7 @@ class Purchase:
         generation = self.buyer.generation(record, self.reuse)
         token = self.buyer.token(self.digest, self.reuse, generation)
         if record and record.token == token:
+            self.record = record
             standing = yield from self.left.standing(record)
             if standing:
                 return standing
@@ -124,6 +126,7 @@ class Purchase:
     # -- buy: intend, send, record --------------------------------------------------------------------------------
 
     def _buy(self, record: Record) -> Flow[Standing]:
+        self.record = record
         record.estimate = yield from appraise(self.order.call)
         for submission in range(1, SUBMISSIONS + 1):
             self._check_cost(record)
@@ -209,7 +212,7 @@ class Purchase:
             token = self.buyer.token(self.digest, self.reuse, 0)
             record = self._fresh(token, 0, record)
             record.phase, record.job_id, record.at = "submitted", job_id, (yield Now())
-        standing = Standing(record)
+        self.record, standing = record, Standing(record)
         try:
             now: float = yield Now()
             progress = yield from jobs.wait(
@@ -233,6 +236,16 @@ class Purchase:
         except errors.GrokError:
             return standing
         return dataclasses.replace(standing, progress=progress)
+
+    def broken_off(self, error: errors.GrokError) -> Bought:
+        """What is known of the purchase where an error ends it: what it cost or, of a job that goes on, will cost.
+
+        :param error: the error.
+        """
+        record, ticks = self.record, getattr(error, "ticks", None)
+        if ticks is None and record and record.phase == "submitted":
+            return Bought([], record.estimate or 0, True, record.job_id, failure=error)
+        return Bought([], ticks or 0, ticks is None and error.billed is None, None, failure=error)
 
     def given_up(self, standing: Standing) -> errors.JobTimeout:
         """What to raise for a job that was not finished in time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,13 +14,13 @@ from airflow_provider_grok.links import GrokPublicLink
 from airflow_provider_grok.operators.base import GrokOperator, count_cost, in_airflow_terms, receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from airflow.sdk import Context
 
     from airflow_provider_grok.api.call import Call
-    from airflow_provider_grok.api.errors import GrokError
+    from airflow_provider_grok.api.errors import GrokError, JobModerated, Moderated
     from airflow_provider_grok.api.jobs import Accepted
     from airflow_provider_grok.hooks.memory import Reuse
     from airflow_provider_grok.hooks.order import Bought, Standing
@@ -115,7 +116,7 @@ class GrokMakeOperator(GrokOperator):
 
     def execute(self, context: Context) -> Any:
         """Find what an earlier try bought, or buy; then wait, here or in the triggerer, and deliver."""
-        with in_airflow_terms():
+        with in_airflow_terms(), self._receipt_at_least(context):
             self._check()
             purchase = self._purchase(context)
             try:
@@ -128,7 +129,9 @@ class GrokMakeOperator(GrokOperator):
                     purchase.wait(standing, self._terms.timeout_of(self._call), self._terms.poll_interval)
                 )
             except self._moderation() as error:
-                return self._refused(context, error)
+                self._push_receipt(context, purchase.broken_off(error))
+                count_cost(error.ticks or 0, (self._call.body or {}).get("model"))
+                return self._refused(error)
             return self._deliver(context, purchase, standing)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None, **_: Any) -> Any:
@@ -140,7 +143,7 @@ class GrokMakeOperator(GrokOperator):
         from airflow_provider_grok.api.errors import GrokError
 
         event = event or {}
-        with in_airflow_terms():
+        with in_airflow_terms(), self._receipt_at_least(context):
             purchase = self._purchase(context)
             seen = event.get("status")
             standing = self._drive(purchase.resume(event.get("job_id"), ended=seen == "ended"))
@@ -199,7 +202,8 @@ class GrokMakeOperator(GrokOperator):
             poll_interval=self.poll_interval,
         )
         self._call = self.request()
-        return self.hook.purchase(self._call, self._terms, buyer=buyer, slot=SLOT)
+        self._buying = self.hook.purchase(self._call, self._terms, buyer=buyer, slot=SLOT)
+        return self._buying
 
     def _defer(self, standing: Standing) -> None:
         from pendulum import now
@@ -222,37 +226,37 @@ class GrokMakeOperator(GrokOperator):
 
     # -- delivery --------------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def _receipt_at_least(self, context: Context) -> Iterator[None]:
+        """Whatever error ends the task: what is known of the purchase by then is in XCom before."""
+        from airflow_provider_grok.api.errors import GrokError
+        from airflow_provider_grok.hooks.order import Bought
+
+        self._bought: Bought | None = None
+        try:
+            yield
+        except GrokError as error:
+            if self._bought is None:
+                purchase = getattr(self, "_buying", None)
+                self._push_receipt(context, purchase.broken_off(error) if purchase else Bought([], 0, False, None))
+            raise
+
     def _deliver(self, context: Context, purchase: Purchase, standing: Standing) -> Any:
+        from airflow_provider_grok.operators.delivery import check
+
         bought: Bought = self._drive(purchase.conclude(standing))
         self._push_receipt(context, bought)
         if not bought.reused:
             count_cost(bought.ticks, (self._call.body or {}).get("model"))
         if isinstance(bought.failure, self._moderation()):
-            return self._refused(context, bought.failure, pushed=True)
+            return self._refused(bought.failure)
         if bought.failure:
             raise bought.failure
-        self._check_rows(bought)
+        check(bought, self.on_moderated)
         if self._terms.link and any(row.file_id and not row.public_url for row in bought.rows):
             self._push_receipt(context, self._shared(bought))
         ids = bought.file_ids
         return ids if self.wants_list() else ids[0]
-
-    def _check_rows(self, bought: Bought) -> None:
-        """Fail, or skip, for what is missing: everything that was kept is in XCom by now."""
-        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-
-        from airflow_provider_grok.api.errors import GrokError
-
-        lost = [row.reason or "" for row in bought.rows if not row.file_id]
-        if lost and not all(reason.startswith("moderated") for reason in lost):
-            raise GrokError(f"{len(lost)} of {len(bought.rows)} results could not be kept: {'; '.join(lost)}")
-        if lost and self.on_moderated == "fail":
-            raise AirflowFailException(
-                f"{len(lost)} of {len(bought.rows)} results were taken away by the content rules, and billed; the "
-                "others are in XCom `receipt`. Change the prompt or the sources, or set on_moderated='skip'."
-            )
-        if not bought.file_ids:
-            raise AirflowSkipException("The content rules took every result away.")
 
     def _shared(self, bought: Bought) -> Bought:
         """Make the links that are missing, or raise why: the pictures are kept, and a retry makes only the links."""
@@ -269,45 +273,33 @@ class GrokMakeOperator(GrokOperator):
         return replace(bought, rows=rows)
 
     def _push_receipt(self, context: Context, bought: Bought) -> None:
-        rows = [row.row() for row in bought.rows]
-        body = self._call.body or {}
-        sources = [*_sources(body)]
-        request = {"prompt": body.get("prompt"), "model": body.get("model"), "sources": sources}
+        from airflow_provider_grok.operators.delivery import request_told
+
+        self._bought = bought
+        call = getattr(self, "_call", None)
         self.push(
             context,
             receipt=receipt(
-                files=rows, request=request, usage=bought.usage(), request_id=bought.job_id, reused=bought.reused
+                files=[row.row() for row in bought.rows],
+                request=request_told(call.body or {}) if call else {},
+                usage=bought.usage(),
+                request_id=bought.job_id,
+                reused=bought.reused,
             ),
         )
-        if self._terms.link:
+        if getattr(self, "_terms", None) and self._terms.link:
             urls = [row.public_url for row in bought.rows if row.file_id]
             self.push(context, public_url=urls if self.wants_list() else (urls or [None])[0])
 
-    def _moderation(self) -> tuple[type[GrokError], ...]:
+    def _moderation(self) -> tuple[type[Moderated | JobModerated], ...]:
         from airflow_provider_grok.api.errors import JobModerated, Moderated
 
         return (Moderated, JobModerated)
 
-    def _refused(self, context: Context, error: GrokError, *, pushed: bool = False) -> Any:
-        """What the content rules refused: say what it cost, then fail or skip."""
+    def _refused(self, error: GrokError) -> Any:
+        """What the content rules refused: the receipt says what it cost; fail or skip."""
         from airflow.sdk.exceptions import AirflowSkipException
 
-        from airflow_provider_grok.hooks.order import Bought
-
-        if not pushed:
-            ticks = getattr(error, "ticks", None)
-            self._push_receipt(context, Bought([], ticks or 0, ticks is None, None, failure=error))
-            count_cost(ticks or 0, (self._call.body or {}).get("model"))
         if self.on_moderated == "skip":
             raise AirflowSkipException(str(error)) from error
         raise error
-
-
-def _sources(body: Mapping[str, Any]) -> list[str]:
-    """The sources of a request, in order: file ids, and URLs without their query."""
-    found: list[Any] = [body.get(key) for key in ("image", "video", "last_frame")]
-    for key in ("images", "reference_images"):
-        found += body.get(key) or []
-    found += [frame.get("image") for frame in body.get("keyframes") or []]
-    named = (source.get("file_id") or source.get("url", "").partition("?")[0] for source in found if source)
-    return [name for name in named if name]

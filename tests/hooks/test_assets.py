@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from airflow_provider_grok.sandbox.server import Sandbox
 from tests.airflow_task import names
 from tests.hooks.conftest import Shop
@@ -43,7 +45,29 @@ def test_a_picture_that_can_neither_be_stored_nor_fetched_is_a_row_with_its_reas
     assert row.file_id is None
     assert "bucket on fire" in (row.reason or "")
     assert "413" in (row.reason or "")
-    assert shop.store.phases[-1] == "failed"
+    assert "billed" not in (row.reason or "")
+    assert shop.store.phases[-1] == "submitted"
+
+
+@pytest.mark.parametrize("status", [400, 403, 413])
+def test_a_picture_that_a_person_has_to_help_is_fetched_later_and_not_bought_again(
+    shop: Shop, sandbox: Sandbox, status: int
+) -> None:
+    sandbox.faults.add({**POST, "action": {"storage_error": True}})
+    sandbox.faults.add({"path": "/v1/files", "method": "POST", "times": 2, "action": {"status": status}})
+    assert [shop.buy().file_ids for _ in range(2)] == [[], []]
+    bought = shop.buy()
+    assert [row.filename for row in bought.rows] == names(sandbox)
+    assert shop.charges == 1
+
+
+def test_a_picture_whose_link_has_died_is_bought_again(shop: Shop, sandbox: Sandbox) -> None:
+    sandbox.faults.add({**POST, "action": {"storage_error": True}})
+    sandbox.faults.add({"path": "/imgen/*", "action": {"status": 404}})
+    (row,) = shop.buy().rows
+    assert (row.reason or "").startswith("lost: ")
+    assert shop.buy().file_ids
+    assert shop.charges == 2
 
 
 def test_a_link_that_failed_is_made_by_the_share_call(shop: Shop, sandbox: Sandbox) -> None:

@@ -186,12 +186,23 @@ def test_a_picture_that_cannot_be_kept_fails_after_the_receipt(sandbox: Sandbox)
     sandbox.faults.add({**POST, "action": {"storage_error": [1]}})
     sandbox.faults.add({"method": "POST", "path": "/v1/files", "times": None, "action": {"status": 413}})
     run = generate(n=2)
-    with pytest.raises(AirflowException, match="1 of 2 results could not be kept"):
+    with pytest.raises(AirflowFailException, match=r"1 of 2 results of job \S+ could not be kept.* \(0\.0800 USD\)"):
         run.execute()
     kept, lost = run.receipt["files"]
     assert kept["file_id"]
     assert "not rescued" in lost["reason"]
     assert run.receipt["usage"]["cost_in_usd_ticks"] == sandbox.ledger.total_ticks
+
+
+def test_a_picture_that_cannot_be_kept_for_now_is_left_to_a_retry(sandbox: Sandbox, time: Time) -> None:
+    sandbox.faults.add({**POST, "action": {"storage_error": True}})
+    sandbox.faults.add({"method": "POST", "path": "/v1/files", "times": 4, "action": {"status": 503}})
+    run = generate()
+    with pytest.raises(AirflowException, match="another try fetches it unpaid") as failed:
+        run.execute()
+    assert not isinstance(failed.value, AirflowFailException)
+    assert run.execute() == run.receipt["files"][0]["file_id"]
+    assert len(sandbox.ledger.charges) == 1
 
 
 def test_a_link_that_was_not_made_is_asked_for_again(sandbox: Sandbox) -> None:

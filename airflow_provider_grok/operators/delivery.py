@@ -1,0 +1,63 @@
+"""What a task that makes something says in the end: what its receipt holds, and why it fails or skips."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_grok.hooks.order import Bought
+
+
+def request_told(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the receipt says of a request: prompt, model, and the sources in order, URLs without their query.
+
+    :param body: the request.
+    """
+    found: list[Any] = [body.get(key) for key in ("image", "video", "last_frame")]
+    for key in ("images", "reference_images"):
+        found += body.get(key) or []
+    found += [frame.get("image") for frame in body.get("keyframes") or []]
+    named = (source.get("file_id") or source.get("url", "").partition("?")[0] for source in found if source)
+    return {"prompt": body.get("prompt"), "model": body.get("model"), "sources": [name for name in named if name]}
+
+
+def check(bought: Bought, on_moderated: str) -> None:
+    """Fail, or skip, for what is missing: everything that was kept is in XCom by now.
+
+    :param bought: what the purchase came to.
+    :param on_moderated: `fail` or `skip`.
+    :raises GrokError: for what could not be kept; permanent where a retry would only see the same again.
+    """
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    missing = [row for row in bought.rows if not row.file_id]
+    lost = [row for row in missing if not (row.reason or "").startswith("moderated")]
+    if lost:
+        _fail_for_lost(bought, lost)
+    if missing and on_moderated == "fail":
+        raise AirflowFailException(
+            f"{len(missing)} of {len(bought.rows)} results were taken away by the content rules, and billed; the "
+            "others are in XCom `receipt`. Change the prompt or the sources, or set on_moderated='skip'."
+        )
+    if not bought.file_ids:
+        raise AirflowSkipException("The content rules took every result away.")
+
+
+def _fail_for_lost(bought: Bought, lost: list[Any]) -> None:
+    from airflow_provider_grok.api.account import usd
+    from airflow_provider_grok.api.errors import GrokError
+    from airflow_provider_grok.hooks.assets import Stuck, Unkept
+
+    words = f"{len(lost)} of {len(bought.rows)} results of job {bought.job_id} could not be kept"
+    paid = f"It was billed ({usd(bought.ticks):.4f} USD{', estimated' if bought.estimated else ''})"
+    reasons = "; ".join(row.reason or "no reason is known" for row in lost)
+    if not any(isinstance(row, Unkept) for row in lost):
+        error = GrokError(f"{words}: {reasons}. {paid}.")
+        # Where some were kept, the record is done: a retry buys nothing and finds the same.
+        error.permanent = bool(bought.file_ids)
+    else:
+        error = GrokError(f"{words}: {reasons}. {paid}; while the link lives, another try fetches it unpaid.")
+        error.permanent = all(isinstance(row, Stuck) for row in lost)
+    raise error
