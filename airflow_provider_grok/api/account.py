@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_grok.api import argument
 from airflow_provider_grok.api.call import Call
 from airflow_provider_grok.api.document import Document
 
@@ -210,12 +211,13 @@ def video_ticks(body: Mapping[str, Any], source_seconds: float | None = None) ->
     price = prices.get(str(body.get("resolution") or USUAL_RESOLUTION), max(prices.values()))
     pictures = sum(key in body for key in ("image", "last_frame"))
     pictures += sum(len(body.get(key) or ()) for key in ("reference_images", "keyframes"))
-    return price * int(body.get("duration") or USUAL_SECONDS) + pictures * SOURCE_PRICES[name]
+    seconds = argument.number(body.get("duration") or USUAL_SECONDS)
+    return None if seconds is None else math.ceil(price * seconds) + pictures * SOURCE_PRICES[name]
 
 
-def _remake_ticks(body: Mapping[str, Any], prices: Mapping[str, int], source_seconds: float | None) -> int:
+def _remake_ticks(body: Mapping[str, Any], prices: Mapping[str, int], source_seconds: float | None) -> int | None:
     # Only an extension has a duration; an edit is as long as its source. Either is at most 720p, and is priced so.
     extends = "duration" in body
     source = source_seconds if source_seconds is not None else (LONGEST_EXTENDED if extends else LONGEST_EDITED)
-    made = body["duration"] if extends else source
-    return math.ceil(prices["720p"] * float(made)) + math.ceil(SOURCE_SECOND_PRICE * source)
+    made = argument.number(body["duration"]) if extends else source
+    return None if made is None else math.ceil(prices["720p"] * made) + math.ceil(SOURCE_SECOND_PRICE * source)

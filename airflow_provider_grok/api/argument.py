@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,18 @@ def whole(value: object, what: str, least: int, most: int) -> int:
     )
 
 
+def number(value: object) -> float | None:
+    """Read a finite number, or text of one as templates render it; None for anything else.
+
+    :param value: the argument.
+    """
+    try:
+        found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        return None
+    return found if found is not None and math.isfinite(found) else None
+
+
 def share(value: object, what: str) -> float:
     """Give back a share of the whole, 0 to 1; text of a number is taken.
 
@@ -48,12 +61,9 @@ def share(value: object, what: str) -> float:
     :param what: its name, for the error.
     :raises InvalidRequest: for anything else.
     """
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        number = -1.0
-    if 0.0 <= number <= 1.0 and not isinstance(value, bool):
-        return number
+    found = number(value)
+    if found is not None and 0.0 <= found <= 1.0:
+        return found
     raise errors.InvalidRequest(
         f"{what}={errors.clean(repr(value), 100)} is out of bounds: a number from 0 to 1 is allowed, such as 0.9."
     )
@@ -80,5 +90,12 @@ def merged(body: Mapping[str, Any], params: Mapping[str, Any] | None) -> dict[st
 
     :param body: the fields that are known.
     :param params: further fields; None as a value takes a known field out.
+    :raises InvalidRequest: where `params` is no dict, or holds `n`, which decides how much is paid and returned.
     """
+    if not isinstance(params, Mapping | None):
+        raise errors.InvalidRequest(
+            f"request_params={errors.clean(repr(params), 100)} is no dict of API fields, such as {{'user': 'me'}}."
+        )
+    if params and "n" in params:
+        raise errors.InvalidRequest("request_params may not hold 'n': give it as n=, for it decides what is returned.")
     return {key: value for key, value in {**body, **(params or {})}.items() if value is not None}

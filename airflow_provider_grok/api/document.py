@@ -36,7 +36,9 @@ def _link(value: object) -> object:
 
 
 def _moment(value: object) -> object:
-    number = int(value) if isinstance(value, float | str) and str(value).isdecimal() else value
+    number = value
+    if (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and value.isdecimal()):
+        number = int(value)
     return number if isinstance(number, int) and 0 <= number <= _LAST_SECOND else None
 
 

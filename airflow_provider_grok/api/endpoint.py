@@ -53,7 +53,9 @@ class Endpoint:
             return True
         host = (parts.hostname or "").lower().rstrip(".")
         allowed = {name.lower() for name in self.download_hosts}
-        return parts.scheme == "https" and (host == "x.ai" or host.endswith(".x.ai") or host in allowed)
+        return parts.scheme == "https" and (
+            host == "x.ai" or host.endswith(".x.ai") or not allowed.isdisjoint({host, parts.netloc.lower()})
+        )
 
     def redact(self, text: str) -> str:
         """Take the key out of a text, wherever it came from."""

@@ -97,7 +97,7 @@ def generation_body(
         "quality": quality and _quality(quality, model),
         "response_format": response_format and argument.choice(response_format, "response_format", FORMATS),
         "storage_options": storage_options and dict(storage_options),
-        "user": user or None,
+        "user": str(user) if user else None,
         "output": None if upload_urls is None else _output(upload_urls, n, response_format),
     }
     return argument.merged(body, params)

@@ -121,7 +121,7 @@ def generation_body(
         # True is the API's default, and the field is not in every version of it.
         "generate_audio": None if generate_audio else False,
         "storage_options": storage_options and dict(storage_options),
-        "user": user or None,
+        "user": str(user) if user else None,
         "output": upload_url and {"upload_url": upload_url},
     }
     known = argument.merged(body, None)
@@ -147,12 +147,12 @@ def _audio(value: object, what: str) -> dict[str, str]:
 
 def _keyframes(given: object, seconds: int) -> list[dict[str, Any]] | None:
     def read(frame: object, what: str) -> dict[str, Any]:
-        at = frame.get("timestamp_s") if isinstance(frame, Mapping) else None
-        if not isinstance(frame, Mapping) or isinstance(at, bool) or not isinstance(at, int | float):
+        at = argument.number(frame.get("timestamp_s")) if isinstance(frame, Mapping) else None
+        if not isinstance(frame, Mapping) or at is None:
             raise errors.InvalidRequest(f"{what} must be {{'image': a source, 'timestamp_s': seconds}}.")
         if not 0 < at < seconds:
             raise errors.InvalidRequest(
-                f"{what}: timestamp_s={at} must lie between 0 and the duration, {seconds} s. For the ends use image= "
+                f"{what}: timestamp_s={at:g} must lie between 0 and the duration, {seconds} s. For the ends use image= "
                 "and last_frame=."
             )
         return {"image": source(frame.get("image"), f"{what}.image"), "timestamp_s": at}
@@ -217,7 +217,7 @@ def edit_body(
         "prompt": argument.text(prompt, "prompt"),
         "video": source(video, "video"),
         "storage_options": storage_options and dict(storage_options),
-        "user": user or None,
+        "user": str(user) if user else None,
         "output": upload_url and {"upload_url": upload_url},
     }
     return argument.merged(body, params)

@@ -157,9 +157,10 @@ def _plan(endpoint: Endpoint, work: Work[T], may_buy: bool) -> Generator[Step, A
 
 def _free(call: Call[T]) -> Call[T]:
     if call.paid:
+        batch = call.path.startswith("/batches")
         raise errors.InvalidRequest(
-            f"{call.method} {call.shown_path} costs money, and a mere run could pay for it twice. "
-            "Use hook.buy(...), or hook.abuy(...) on an event loop."
+            f"{call.method} {call.shown_path} costs money, and a mere run could pay for it twice. Use "
+            + ("GrokBatchOperator." if batch else "hook.buy(...), or hook.abuy(...) on an event loop.")
         )
     return call
 

@@ -97,6 +97,7 @@ class BaseGrokHook(BaseHook):
         :param key: tells equal requests of one task apart; without it an equal request is the same purchase.
         :param options: as the operators take them: `reuse`, `filename`, `expires_after`, `expires_at`, `share`,
             `max_cost_usd`, `timeout`, `poll_interval`.
+        :raises InvalidRequest: for a call that is no purchase of a picture or a video.
         :raises GrokError: when the job failed; says whether it was billed.
         """
         from airflow_provider_grok.api import wire
@@ -141,8 +142,10 @@ class BaseGrokHook(BaseHook):
         :param slot: key of its record; None: one for each different request.
         """
         from airflow_provider_grok.hooks.memory import current_buyer, digest_of, request_digest
+        from airflow_provider_grok.hooks.order import check_purchase
         from airflow_provider_grok.hooks.purchase import Purchase
 
+        check_purchase(call)
         digest = request_digest(call.path, call.body or {})
         return Purchase(
             terms.order(call),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_grok.api import account, batch_requests, batches, errors, files, jobs
@@ -68,6 +68,8 @@ class BatchPurchase:
         self.left = BatchRecall(reuse, usual if recovery_wait is None else recovery_wait, self.log)
         self.digest = order.digest
         self.batch: batches.Batch | None = None
+        self.record: Record | None = None
+        self.added = 0
 
     def place(self, store: Storing | None = None) -> Flow[Placed]:
         """Find the batch where an earlier try left it, or make it; then add the requests that it lacks.
@@ -83,7 +85,7 @@ class BatchPurchase:
         if record and not known:
             self._say_why_new(record, generation)
         found = yield from self.left.find(known, token)
-        fresh = known or self._fresh(token, generation, record, found)
+        self.record = fresh = known or self._fresh(token, generation, record, found)
         wanted: Sequence[Entry] = self.order.requests
         if found:
             wanted, works_on = yield from self.left.undone(wanted, found, known=known is not None, token=token)
@@ -101,7 +103,13 @@ class BatchPurchase:
         added = yield from self._fill(self.batch, entries)
         return (yield from self._done(fresh, self.batch, added))
 
+    def usage(self) -> dict[str, Any]:
+        """The receipt's `usage`: what the batch will cost, as far as there is one."""
+        ticks = (self.record.estimate or 0) if self.record and self.batch else 0
+        return {"cost_in_usd_ticks": ticks, "cost_usd": account.usd(ticks), "estimated": self.batch is not None}
+
     def _done(self, record: Record, batch: batches.Batch, added: int) -> Flow[Placed]:
+        self.batch = batch
         record.phase, record.job_id, record.max_tries = "done", batch.batch_id, self.buyer.max_tries
         yield from self._write(record)
         return Placed(batch, record, added)
@@ -140,8 +148,11 @@ class BatchPurchase:
     # -- make and fill -------------------------------------------------------------------------------------------------
 
     def _make(self, record: Record, entries: Sequence[Entry], store: Storing | None) -> Flow[batches.Batch]:
-        record.estimate = yield from self.order.appraise()
-        self._check_cost(record)
+        if record.job_id:
+            # What an earlier batch of this purchase cost counts too; only what it lacks is bought now.
+            record.spent += record.estimate or 0
+        record.estimate = yield from replace(self.order, requests=entries).appraise()
+        self._check_cost(record, len(entries))
         input_file_id = (yield from store(entries)) if store else None
         record.phase, record.at, record.job_id = "intended", (yield Now()), None
         yield from self._write(record)
@@ -158,7 +169,7 @@ class BatchPurchase:
         self.log.info("Made batch %s (%s) for %d requests.", batch.batch_id, record.name, len(entries))
         return batch
 
-    def _check_cost(self, record: Record) -> None:
+    def _check_cost(self, record: Record, count: int) -> None:
         limit, estimate = self.order.max_cost, record.estimate
         if limit is None:
             return
@@ -168,8 +179,9 @@ class BatchPurchase:
                 "models with known prices, or leave max_cost_usd out. Nothing was sent."
             )
         if record.spent + estimate > limit:
+            before = f" after {account.usd(record.spent):.4f} USD before" if record.spent else ""
             raise errors.CostLimit(
-                f"{len(self.order.requests)} requests would cost about {account.usd(estimate):.4f} USD, more than "
+                f"{count} requests would cost about {account.usd(estimate):.4f} USD{before}, more than "
                 f"max_cost_usd={account.usd(limit)}. Raise the limit, or ask for less. Nothing was sent."
             )
 
@@ -179,12 +191,11 @@ class BatchPurchase:
         missing = [entry for entry in entries if entry_id(entry) not in present]
         if present:
             self.log.info("Batch %s has %d of %d requests already.", batch.batch_id, len(present), len(entries))
-        added = 0
         for chunk in batch_requests.chunks(missing):
             yield from self._add(batch.batch_id, chunk)
-            added += len(chunk)
-            self.log.info("Added %d of %d requests.", added, len(missing))
-        return added
+            self.added += len(chunk)
+            self.log.info("Added %d of %d requests.", self.added, len(missing))
+        return self.added
 
     def _add(self, batch_id: str, chunk: Sequence[Entry]) -> Flow[None]:
         for round in range(1, ROUNDS + 1):
@@ -197,12 +208,11 @@ class BatchPurchase:
                 self.log.warning("%s Asking which requests arrived.", error)
                 yield Sleep(SETTLING)
                 chunk = yield from self._lacking(batch_id, chunk)
-            except errors.BadArgument as refused:
+            except (errors.BadArgument, errors.NotFound, errors.Moderated) as refused:
                 # Either some are there already, or the server takes none of them.
                 lacking = yield from self._lacking(batch_id, chunk)
                 if round == ROUNDS or len(lacking) == len(chunk):
-                    yield from self._abandon(batch_id, refused)
-                    raise
+                    raise (yield from self._abandon(batch_id, refused)) from refused
                 chunk = lacking
             if not chunk:
                 return
@@ -211,13 +221,17 @@ class BatchPurchase:
         present = yield from batches.request_ids(batch_id)
         return [entry for entry in chunk if entry_id(entry) not in present]
 
-    def _abandon(self, batch_id: str, refused: errors.GrokError) -> Flow[None]:
+    def _abandon(self, batch_id: str, refused: errors.ApiError) -> Flow[errors.JobFailed]:
         """The server takes none of these requests, so the batch will never be whole: stop what was added before."""
-        self.log.error("%s Cancelling batch %s, which can never be whole.", refused, batch_id)
+        self.log.error("%s. Cancelling batch %s, which can never be whole.", refused.brief, batch_id)
+        billed, done = None, "the batch, which could never be whole, is cancelled"
         try:
-            yield from batches.cancel(batch_id)
+            state = (yield from batches.cancel(batch_id)).state
+            billed = False if state.num_success + state.num_error == 0 else None
         except errors.GrokError as error:
-            self.log.error("Batch %s could not be cancelled (%s): it runs on and is billed.", batch_id, error)
+            done = f"the batch could not be cancelled and runs on ({error.brief})"
+        words = f"{refused.brief}; {self.added} requests had been added before, and {done}"
+        return errors.JobFailed("batch", batch_id, refused.code or "invalid-argument", words, billed)
 
     def _loaded(self, batch: batches.Batch) -> Flow[batches.Batch]:
         """Watch a file batch until the server has loaded it: one bad line would cancel it as a whole."""

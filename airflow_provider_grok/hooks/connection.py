@@ -114,7 +114,9 @@ def _given(extra: Mapping[str, Any], name: str, least: float, most: float = floa
 
 def _hosts(value: Any) -> tuple[str, ...]:
     names = re.split(r"[\s,]+", value) if isinstance(value, str) else value or ()
-    return tuple(str(name).strip() for name in names if str(name).strip())
+    plain = (str(name).strip().lower() for name in names)
+    # People paste addresses: what counts is the host, and its port where there is one.
+    return tuple(name.partition("//")[2].partition("/")[0] if "//" in name else name for name in plain if name)
 
 
 def in_words(key: ApiKey) -> tuple[bool, str]:

@@ -110,7 +110,8 @@ class GrokHook(BaseGrokHook):
         """
         from airflow_provider_grok.api import files
 
-        terms = [f"({filter})"] if filter else []
+        alone = older_than is None and shared is None
+        terms = [filter if alone else f"({filter})"] if filter else []
         if older_than is not None:
             import pendulum
 
@@ -165,9 +166,17 @@ class GrokHook(BaseGrokHook):
         :param image: first frame: file id or https URL.
         :param options: fields of the request (`model`, `duration`, `resolution`, ...), and options of `buy`.
         """
+        import inspect
+
+        from airflow_provider_grok.api import errors
         from airflow_provider_grok.api import videos as api
 
         terms = {name: options.pop(name) for name in _TERMS & options.keys()}
+        if unknown := options.keys() - inspect.signature(api.generation_body).parameters.keys():
+            raise errors.InvalidRequest(
+                f"{sorted(unknown)} are no fields of a video, and no options of a purchase. New fields of the API go "
+                "into params={...}."
+            )
         body = api.generation_body(prompt=prompt, image=image, **({"model": VIDEO_MODEL} | options))
         return self.buy(api.generate(body), **terms).file_ids[0]
 

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from airflow_provider_grok.api import errors
+
 State = Literal["kept", "moderated", "failed", "lost", "cancelled", "unfinished"]
 
 
@@ -67,21 +69,28 @@ class Row:
         return cls(**{**kept, "files": tuple(Kept(**one) for one in kept.get("files", ()))})
 
 
-def finish(rows: Mapping[str, Row], order: Iterable[str], troubles: Mapping[str, Exception], status: str) -> list[Row]:
+def finish(
+    rows: Mapping[str, Row],
+    order: Iterable[str],
+    troubles: Mapping[str, errors.GrokError],
+    status: str,
+    ticks: Mapping[str, int | None],
+) -> list[Row]:
     """All rows in request order, with one for every request, whatever became of it.
 
     :param rows: what is known, by request id.
     :param order: request ids in order.
     :param troubles: why results could not be copied.
     :param status: how the batch stands.
+    :param ticks: what requests cost, where their results said so.
     """
     ids = dict.fromkeys([*order, *rows, *troubles])
-    return [rows.get(id) or _open(id, troubles.get(id), status) for id in ids]
+    return [rows.get(id) or _open(id, troubles.get(id), status, ticks.get(id)) for id in ids]
 
 
-def _open(request_id: str, trouble: Exception | None, status: str) -> Row:
+def _open(request_id: str, trouble: errors.GrokError | None, status: str, ticks: int | None) -> Row:
     if trouble:
-        return Row(request_id, "failed", reason=f"made, but not kept: {trouble}")
+        return Row(request_id, "failed", (), ticks, f"made, but not kept: {trouble.brief}")
     if status == "cancelled":
         return Row(request_id, "cancelled", reason="the batch was cancelled before it was made")
     how = "has no result for it yet" if status == "running" else f"ended ({status}) without a result for it"

@@ -71,6 +71,15 @@ def result_name(stem: str, request_id: str, token: str, extension: str, number: 
     return f"{_UNSAFE.sub('-', stem)[: max(room, 8)]}.{mark}.{token}{extension}"
 
 
+def manifest_name(stem: str, token: str) -> str:
+    """The name of a batch's manifest, whatever the batch is called; leaves room for a digest of its content.
+
+    :param stem: the batch's stem.
+    :param token: the batch's token.
+    """
+    return f"{_UNSAFE.sub('-', stem)[: LONGEST_NAME - 64].lstrip('.') or 'batch'}.manifest.{token}.jsonl"
+
+
 def _mark(request_id: str) -> str:
     """A request's id as a file name can hold it; ids that differ give marks that differ."""
     flat = _UNSAFE.sub("-", request_id)

@@ -47,6 +47,20 @@ class Order:
         return int((self.call.body or {}).get("n", 1))
 
 
+def check_purchase(call: Call[Any]) -> None:
+    """Refuse to buy by a call that makes no picture and no video.
+
+    :param call: the call.
+    :raises InvalidRequest: for any other call, naming what it is for.
+    """
+    if call.paid and call.path.startswith(("/images/", "/videos/")):
+        return
+    instead = "GrokBatchOperator fills batches, and never twice" if call.paid else "hook.run carries out what is free"
+    raise errors.InvalidRequest(
+        f"{call.method} {call.shown_path} makes no picture and no video, so it cannot be bought: {instead}."
+    )
+
+
 def listed(models: Call[list[M]]) -> Flow[list[M]]:
     """The models that this key may use; none where there is no list to be had, which is a help and not a condition.
 

@@ -23,6 +23,7 @@ class Persisted:
     :param troubles: why results that exist could not be copied now.
     :param failure: why the waiting ended before the batch did.
     :param unlinked: why kept files have no public link, where one was asked for.
+    :param late: what went wrong after everything was kept: with the list of requests, or with the manifest.
     """
 
     rows: Sequence[Row]
@@ -32,6 +33,7 @@ class Persisted:
     troubles: Sequence[errors.GrokError] = ()
     failure: errors.GrokError | None = None
     unlinked: Sequence[errors.GrokError] = ()
+    late: Sequence[errors.GrokError] = ()
 
     def results(self) -> list[str]:
         """Ids or URLs of what was kept, in request order."""
@@ -66,20 +68,30 @@ class Persisted:
         kept, total = self.counts()["kept"], len(self.rows)
         passing = [error for error in self.troubles if not error.permanent]
         if kept and kept >= self.min_success * total and not passing:
+            self._check_late()
             self._check_links()
             return
-        reasons = Counter(f"{row.state}: {row.reason}" for row in self.rows if row.state != "kept")
+        reasons = Counter(_reason(row) for row in self.rows if row.state != "kept")
         worst = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
         words = f"Batch {self.batch_id}: {kept} of {total} requests kept"
         if passing:
             raise errors.GrokError(
-                f"{words}, {len(passing)} more could not be copied now; a retry copies them. {worst}"
+                f"{words}, {len(passing)} more could not be copied now; a retry copies them. {worst}."
             )
         wanted = max(1, math.ceil(self.min_success * total))
         raise TooLittleKept(
             f"{words}, and min_success={self.min_success:g} wants {wanted}. {worst}. "
-            f"What was kept is in XCom and in the manifest {self.manifest}."
+            f"What was kept is in XCom{f' and in the manifest {self.manifest}' if self.manifest else ''}."
         )
+
+    def _check_late(self) -> None:
+        """Fail where the results are kept and something about them is missing."""
+        for error in self.late:
+            failed = errors.GrokError(
+                f"Batch {self.batch_id}: everything is kept and in XCom, but {error.brief}. Another try goes on there."
+            )
+            failed.permanent = error.permanent
+            raise failed
 
     def _check_links(self) -> None:
         """Fail where links are missing: the files are kept, and a retry makes only their links."""
@@ -91,6 +103,11 @@ class Persisted:
                 f"Batch {self.batch_id}: all is kept, but {len(self.unlinked)} public links could not be made now; a "
                 f"retry makes them. {self.unlinked[0]}"
             )
+
+
+def _reason(row: Row) -> str:
+    """Why a request was not kept, in words that are the same for all that failed alike."""
+    return f"{row.state}: {(row.reason or '').replace(f' job {row.batch_request_id} ', ' ').rstrip('. ')}"
 
 
 class TooLittleKept(errors.GrokError):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_grok.api import batches, errors, files, jobs, wire
 from airflow_provider_grok.api.call import Flow
@@ -14,10 +15,13 @@ from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.hooks.downloads import check_destination, put
 from airflow_provider_grok.hooks.manifest import Row, finish, write_manifest
 from airflow_provider_grok.hooks.memory import Buyer, Store
+from airflow_provider_grok.hooks.names import manifest_name
 from airflow_provider_grok.hooks.persisted import Persisted
 from airflow_provider_grok.hooks.results import Keeper
 from airflow_provider_grok.hooks.terms import Terms
 from airflow_provider_grok.hooks.uploads import upload_once
+
+T = TypeVar("T")
 
 #: Rows in one entry of the task state store, so that an entry stays well under its 64 KiB.
 CHUNK = 100
@@ -117,12 +121,30 @@ class Persisting:
         if self.keeper is None:
             self.keeper = self._keeper(batch)
         if over or self._worth_a_sweep(batch):
-            asyncio.run(self.keeper.sweep(self._remember))
-            # What could not be copied counts as not seen, so that it is tried again.
-            self.seen = batch.state.ended - len(self.keeper.troubles)
+            if self._sweep(self.keeper, again=over):
+                # What could not be copied counts as not seen, so that it is tried again.
+                self.seen = batch.state.ended - len(self.keeper.troubles)
             self.wake_after = wire.REAL_CLOCK.now() + self._until_next_sweep()
         self._tell(batch, progress)
         return batch, over
+
+    def _sweep(self, keeper: Keeper, *, again: bool) -> bool:
+        """Keep what is new; says whether the sweep came to its end.
+
+        :param keeper: does it.
+        :param again: whether a sweep that is lost is tried again here, for there will be no other.
+        :raises GrokError: when it failed for good, or nine times in a row.
+        """
+        while True:
+            try:
+                asyncio.run(keeper.sweep(self._remember))
+                return True
+            except errors.GrokError as error:
+                self.patience.bear(error)
+                self.log.warning("A look at the results of batch %s was lost: %s", self.batch_id, error)
+            if not again:
+                return False
+            self.rest()
 
     def _until_next_sweep(self) -> float:
         kept = any(row.state == "kept" for row in self.rows.values())
@@ -207,17 +229,32 @@ class Persisting:
         """
         if self.keeper is None:
             raise AssertionError("conclude() comes after step()")
-        order = wire.run(self.endpoint, self._order())
-        unlinked = asyncio.run(self.keeper.link_missing()) if self.terms.link else []
+        keeper, late = self.keeper, list[errors.GrokError]()
+        order = _or_late(late, lambda: wire.run(self.endpoint, self._order())) or []
+        unlinked = asyncio.run(keeper.link_missing()) if self.terms.link else []
         self._remember()
-        troubles = self.keeper.troubles
-        rows = finish(self.rows, order, troubles, batch.status(wire.REAL_CLOCK.now()))
+        rows = finish(self.rows, order, keeper.troubles, batch.status(wire.REAL_CLOCK.now()), keeper.ticks)
+        manifest = _or_late(late, lambda: self._write_manifest(keeper, rows)) if rows else None
+        return Persisted(
+            rows,
+            manifest,
+            batch.batch_id,
+            self.min_success,
+            troubles=list(keeper.troubles.values()),
+            failure=self.failure,
+            unlinked=unlinked,
+            late=late,
+        )
+
+    def so_far(self) -> Persisted:
+        """What was kept until something went wrong: rows in no particular order, and no manifest."""
+        return Persisted(list(self.rows.values()), None, self.batch_id, self.min_success)
+
+    def _write_manifest(self, keeper: Keeper, rows: list[Row]) -> str:
         with tempfile.TemporaryDirectory(prefix="grok-") as folder:
-            path = Path(folder) / f"{self.keeper.stem}.manifest.{self.keeper.token}.jsonl"
+            path = Path(folder) / manifest_name(keeper.stem, keeper.token)
             write_manifest(rows, path)
-            manifest = self._store_manifest(path) if rows else None
-        left = list(troubles.values())
-        return Persisted(rows, manifest, batch.batch_id, self.min_success, left, self.failure, unlinked)
+            return self._store_manifest(path)
 
     def _order(self) -> Flow[list[str]]:
         """The ids of all requests, in the order in which they were asked for."""
@@ -247,6 +284,15 @@ class Persisting:
                 wire.run(self.endpoint, files.delete(before))
             except errors.GrokError as error:
                 self.log.warning("The manifest %s of an earlier try could not be deleted: %s", before, error)
+
+
+def _or_late(late: list[errors.GrokError], do: Callable[[], T]) -> T | None:
+    """Do something that comes after everything is safe: where it fails, the rest is told all the same."""
+    try:
+        return do()
+    except errors.GrokError as error:
+        late.append(error)
+        return None
 
 
 def _lean(row: dict[str, Any]) -> dict[str, Any]:

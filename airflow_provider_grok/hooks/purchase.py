@@ -311,6 +311,8 @@ class Purchase:
             spent, known = progress.failure.ticks, progress.failure.ticks is not None
             return Bought([], spent or 0, not known, record.job_id, failure=progress.failure)
         rows = yield from keep_all(keeping, progress.result.data)
+        if len(rows) < self.order.count:
+            self.log.warning("%d results were asked for, and the job made %d.", self.order.count, len(rows))
         ticks = progress.result.ticks
         cost = ticks if ticks is not None else record.estimate or 0
         return (yield from self._done(record, Bought(rows, cost, ticks is None, record.job_id)))

@@ -59,6 +59,7 @@ class Keeper:
     :param rows: what is known already, by request id; kept up to date.
     :param on_links: whether results were seen that lie on links, which die.
     :param troubles: why results that are there could not be copied; another sweep tries them again.
+    :param ticks: what these cost, where they say so.
     """
 
     endpoint: Endpoint
@@ -70,6 +71,7 @@ class Keeper:
     log: logging.Logger | Any = field(default_factory=lambda: logging.getLogger(__name__))
     rows: dict[str, Row] = field(default_factory=dict)
     troubles: dict[str, errors.GrokError] = field(default_factory=dict)
+    ticks: dict[str, int | None] = field(default_factory=dict)
     stored: dict[str, files.File] | None = None
     renewed: bool = False
     on_links: bool = False
@@ -135,18 +137,18 @@ class Keeper:
         try:
             row = await wire.arun(self.endpoint, self._row(outcome, believe))
         except errors.GrokError as error:
-            self._trouble(outcome.id, error)
+            self._trouble(outcome, error)
             return
         except Exception as error:  # every storage has exceptions of its own
-            self._trouble(outcome.id, errors.GrokError(errors.clean(f"{type(error).__name__}: {error}")))
+            self._trouble(outcome, errors.GrokError(errors.clean(f"{type(error).__name__}: {error}")))
             return
         self.troubles.pop(outcome.id, None)
         self.rows[outcome.id] = row
 
-    def _trouble(self, request_id: str, error: errors.GrokError) -> None:
+    def _trouble(self, outcome: outcomes.Outcome, error: errors.GrokError) -> None:
         # Not written down as a row, so that the next sweep, or the next try, has another go.
-        self.troubles[request_id] = error
-        self.log.warning("Result of %s is not kept yet: %s", request_id, error)
+        self.troubles[outcome.id], self.ticks[outcome.id] = error, outcome.ticks
+        self.log.warning("Result of %s is not kept yet: %s", outcome.id, error)
 
     # -- one result ----------------------------------------------------------------------------------------------------
 

@@ -177,12 +177,12 @@ class Terms:
         after, at = options.get("expires_after"), options.get("expires_at")
         file_life = life(after, at, usual=settings.expires_after, begun=begun)
         return cls(
-            filename=options.get("filename") or None,
+            filename=_name(options.get("filename")),
             expires_after=file_life,
             link=link_life(options.get("share"), file_life, begun=begun),
             max_cost=_ticks(options.get("max_cost_usd"), settings.max_cost_usd),
             reuse=reuse_of(options.get("reuse") or "run"),
-            timeout=seconds("timeout", options.get("timeout")),
+            timeout=_timeout(options.get("timeout")),
             poll_interval=_interval(options),
         )
 
@@ -201,6 +201,19 @@ class Terms:
         :param call: the paid call.
         """
         return self.timeout if self.timeout is not None else 900 if call.path.startswith("/images") else 3600
+
+
+def _name(value: Any) -> str | None:
+    return None if value in (None, "", "None") else str(value)
+
+
+def _timeout(value: Any) -> int | None:
+    asked = seconds("timeout", value)
+    if asked is not None and asked <= 0:
+        raise errors.InvalidRequest(
+            f"timeout={value!r} leaves no time to wait for what would be paid for. Give a time above 0 s."
+        )
+    return asked
 
 
 def _interval(options: Mapping[str, Any]) -> float | None:

@@ -114,9 +114,10 @@ class GrokBatchOperator(GrokOperator):
             store = storing(self.hook.endpoint, purchase, self.log) if file is not None else None
             try:
                 placed: Placed = wire.run(self.hook.endpoint, purchase.place(store))
-            except errors.JobFailed as error:
-                told = receipt(counts={"requests": len(entries), "added": 0}, request_id=error.job_id)
-                self.push(context, receipt=told)
+            except errors.GrokError as error:
+                batch_id = purchase.batch.batch_id if purchase.batch else getattr(error, "job_id", None)
+                counts = {"requests": len(entries), "added": purchase.added}
+                self.push(context, receipt=receipt(counts=counts, usage=purchase.usage(), request_id=batch_id))
                 raise
             self._push(context, placed, len(entries))
             return placed.batch.batch_id
@@ -153,7 +154,8 @@ class GrokBatchOperator(GrokOperator):
             max_cost_usd=self.max_cost_usd,
             reuse=self.reuse,
         )
-        order = BatchOrder(entries, given(self.name), terms.expires_after, terms.link, terms.max_cost)
+        name = None if given(self.name) is None else str(self.name)
+        order = BatchOrder(entries, name, terms.expires_after, terms.link, terms.max_cost)
         self._ti: Any = context["ti"]
         self._bought = BatchPurchase(
             order, Buyer.of_task(context), reuse=terms.reuse, recovery_wait=settings.recovery_wait, log=self.log
@@ -161,11 +163,7 @@ class GrokBatchOperator(GrokOperator):
         return self._bought
 
     def _push(self, context: Context, placed: Placed, count: int) -> None:
-        from airflow_provider_grok.api.account import usd
-
-        ticks = placed.record.estimate or 0
-        usage = {"cost_in_usd_ticks": ticks, "cost_usd": usd(ticks), "estimated": True}
-        counts = {"requests": count, "added": placed.added}
+        counts, usage = {"requests": count, "added": placed.added}, {**self._bought.usage(), "estimated": True}
         told = receipt(counts=counts, usage=usage, request_id=placed.batch.batch_id, reused=not placed.added)
         self.push(context, receipt=told)
 

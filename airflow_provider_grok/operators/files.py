@@ -102,7 +102,7 @@ class GrokUploadOperator(GrokOperator):
             self.hook.endpoint,
             source,
             Buyer.of_task(context),
-            filename=given(self.filename),
+            filename=None if given(self.filename) is None else str(self.filename),
             expires_after=seconds,
             reuse=reuse_of(self.reuse),
             log=self.log,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_grok.operators.make import GrokMakeOperator
-from airflow_provider_grok.operators.values import flat, given, unpacked
+from airflow_provider_grok.operators.values import fields, flat, given, unpacked
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
@@ -81,7 +81,7 @@ class GrokImagineGenerateOperator(GrokMakeOperator):
             "resolution": given(self.resolution),
             "quality": given(self.quality),
             "user": given(self.user),
-            "params": self.request_params,
+            "params": fields(self.request_params),
         }
 
 

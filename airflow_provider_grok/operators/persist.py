@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_grok.api.batches import Batch
+    from airflow_provider_grok.hooks.persisted import Persisted
     from airflow_provider_grok.hooks.persisting import Persisting
     from airflow_provider_grok.hooks.terms import Terms
 
@@ -91,15 +92,26 @@ class GrokPersistOperator(GrokOperator):
 
     def execute(self, context: Context) -> Any:
         """Keep what is there; then wait, here or in the triggerer, and keep what comes, until the batch is over."""
+        from airflow_provider_grok.api.errors import GrokError
+
         with in_airflow_terms():
             persisting = self._persisting(context)
-            while True:
-                batch, over = persisting.step()
-                if over:
-                    return self._deliver(context, persisting, batch)
-                if self.deferrable:
-                    self._defer(persisting)
-                persisting.rest()
+            try:
+                batch = self._wait(persisting)
+            except GrokError:
+                kept = persisting.so_far()
+                self._push(context, persisting, kept, return_value=kept.results())
+                raise
+            return self._deliver(context, persisting, batch)
+
+    def _wait(self, persisting: Persisting) -> Batch:
+        while True:
+            batch, over = persisting.step()
+            if over:
+                return batch
+            if self.deferrable:
+                self._defer(persisting)
+            persisting.rest()
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None, **_: Any) -> Any:
         """Go on after the trigger saw something new.
@@ -166,13 +178,16 @@ class GrokPersistOperator(GrokOperator):
         from airflow_provider_grok.api.errors import GrokError
 
         kept = persisting.conclude(batch)
-        self.push(context, receipt=receipt(**kept.receipt()), manifest=kept.manifest)
-        if persisting.terms.link:
-            self.push(context, public_url=kept.public_urls())
         try:
             kept.check()
         except GrokError:
-            # A failed task returns nothing, and what was kept is wanted all the same.
-            self.push(context, return_value=kept.results())
+            self._push(context, persisting, kept, return_value=kept.results())
             raise
+        self._push(context, persisting, kept)
         return kept.results()
+
+    def _push(self, context: Context, persisting: Persisting, kept: Persisted, **more: Any) -> None:
+        """Tell what was kept; a failed task returns nothing, so its value is among `more`."""
+        self.push(context, receipt=receipt(**kept.receipt()), manifest=kept.manifest, **more)
+        if persisting.terms.link:
+            self.push(context, public_url=kept.public_urls())

@@ -152,7 +152,7 @@ def extend_video(
 def checked(entry: Any, index: int) -> dict[str, Any]:
     """A rendered request with a body as the API takes it.
 
-    A body whose sources are written out in the API's own form (`{"file_id": ...}`) is sent as it is.
+    Sources may be written out in the API's own form (`{"file_id": ...}`) too.
 
     :param entry: a request as this module's functions make it.
     :param index: its place in the list, for the error.
@@ -188,16 +188,28 @@ def _body(kind: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         "video_extension": videos.extension_body,
     }
     build = builders.get(kind)
-    if build is None or _is_wire_form(body):
+    if build is None:
         return body
     known = inspect.signature(build).parameters.keys() - {"params"}
-    fields = {name: value for name, value in body.items() if name in known}
+    fields = {name: _plain(name, value) for name, value in body.items() if name in known}
     rest = {name: value for name, value in body.items() if name not in known}
     made: Mapping[str, Any] = build(**fields, params=rest or None)
     return made
 
 
-def _is_wire_form(body: Mapping[str, Any]) -> bool:
-    sources = [body.get(name) for name in ("image", "video", "last_frame")]
-    sources += [one for name in ("images", "reference_images") for one in body.get(name) or []]
-    return any(isinstance(source, Mapping) for source in sources)
+def _plain(name: str, value: Any) -> Any:
+    """A source, or each of several, as the id or URL that it is; anything else as it is."""
+    if name in ("image", "video", "last_frame"):
+        return _named(value)
+    if name in ("images", "reference_images") and isinstance(value, list | tuple):
+        return [_named(one) for one in value]
+    if name == "keyframes" and isinstance(value, list | tuple):
+        return [{**one, "image": _named(one.get("image"))} if isinstance(one, Mapping) else one for one in value]
+    return value
+
+
+def _named(source: Any) -> Any:
+    if not isinstance(source, Mapping):
+        return source
+    named = [source[key] for key in ("file_id", "url", "image_url") if source.get(key)]
+    return named[0] if len(named) == 1 else source

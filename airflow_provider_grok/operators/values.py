@@ -55,6 +55,16 @@ def unpacked(value: Any) -> Any:
     return value
 
 
+def fields(value: Any) -> Any:
+    """A dict of fields, also from text of one as a template renders it; None where it was left out.
+
+    :param value: the argument.
+    """
+    if isinstance(value, str) and value.strip().startswith("{"):
+        return _literal(value.strip())
+    return given(value)
+
+
 def _literal(text: str) -> Any:
     for read in (json.loads, ast.literal_eval):
         try:

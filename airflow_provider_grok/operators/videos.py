@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_grok.operators.make import GrokMakeOperator
-from airflow_provider_grok.operators.values import flat, given, truth, unpacked
+from airflow_provider_grok.operators.values import fields, flat, given, truth, unpacked
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
@@ -107,7 +107,7 @@ class GrokImagineVideoOperator(GrokMakeOperator):
             keyframes=None if given(self.keyframes) is None else flat(self.keyframes),
             generate_audio=truth("generate_audio", self.generate_audio),
             user=given(self.user),
-            params=self.request_params,
+            params=fields(self.request_params),
         )
         return videos.generate(body)
 
@@ -155,7 +155,7 @@ class GrokImagineVideoEditOperator(GrokMakeOperator):
                 video=unpacked(self.video),
                 model=self.model,
                 user=given(self.user),
-                params=self.request_params,
+                params=fields(self.request_params),
             )
         )
 
@@ -191,6 +191,6 @@ class GrokImagineVideoExtendOperator(GrokImagineVideoEditOperator):
                 video=unpacked(self.video),
                 model=self.model,
                 duration=self.duration,
-                params=self.request_params,
+                params=fields(self.request_params),
             )
         )

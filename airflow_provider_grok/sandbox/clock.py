@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
+LAST_DAY = 253_402_214_400  # unix seconds
+FASTEST = 1_000_000  # sandbox seconds per real second: a year in half a minute
+
 
 class Clock:
     """A clock that runs `rate` times as fast as the real one and can be moved forward."""
@@ -31,11 +34,13 @@ class Clock:
         """Move the clock forward and return the new time.
 
         :param seconds: 0 or more; time does not run backwards.
-        :raises ValueError: if negative.
+        :raises ValueError: if negative, or beyond any calendar.
         """
         if not seconds >= 0:
             raise ValueError(f"cannot advance the clock by {seconds} s: give 0 or more (reset returns to real time)")
         with self._lock:
+            if self._now() + seconds > LAST_DAY:
+                raise ValueError(f"cannot advance the clock by {seconds:g} s: the calendar ends with the year 9999")
             self._virtual += seconds
             return self._now()
 
@@ -46,8 +51,8 @@ class Clock:
 
     @rate.setter
     def rate(self, rate: float) -> None:
-        if not rate >= 0:
-            raise ValueError(f"cannot run the clock at a rate of {rate}: give 0 (stopped) or more")
+        if not 0 <= rate <= FASTEST:
+            raise ValueError(f"cannot run the clock at a rate of {rate:g}: give 0 (stopped) to {FASTEST:,}")
         with self._lock:
             self._virtual, self._real = self._now(), time.time()
             self._rate = float(rate)

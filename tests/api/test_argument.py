@@ -41,3 +41,24 @@ def test_a_long_wrong_value_is_not_repeated_in_full() -> None:
 def test_own_fields_win_and_none_takes_a_field_out() -> None:
     known: dict[str, Any] = {"a": 1, "b": 2, "c": None}
     assert argument.merged(known, {"a": 3, "b": None, "d": False}) == {"a": 3, "d": False}
+
+
+@pytest.mark.parametrize("params", ["user=me", ["user"], 5])
+def test_fields_that_are_no_dict_are_refused(params: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match="is no dict of API fields"):
+        argument.merged({}, params)
+
+
+def test_how_many_are_made_is_not_said_on_the_side() -> None:
+    with pytest.raises(errors.InvalidRequest, match="give it as n="):
+        argument.merged({"n": 1}, {"n": 3})
+
+
+@pytest.mark.parametrize(("value", "number"), [(2, 2.0), ("2.5", 2.5), (" 1 ", 1.0), (True, None), ("x", None)])
+def test_a_number_is_read_from_text(value: object, number: float | None) -> None:
+    assert argument.number(value) == number
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "-inf", None, [1]])
+def test_what_is_not_finite_is_no_number(value: object) -> None:
+    assert argument.number(value) is None

@@ -72,3 +72,10 @@ def test_a_download_that_grows_over_its_limit_stops(ask: Any, script: Any, tmp_p
         script.answers.append(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + bytes(5000))
     with pytest.raises(errors.NotTheApi, match="1000 are the most"):
         ask(files.fetch(ask.endpoint, f"{script.url}/a", tmp_path / "got", limit=1000))
+
+
+def test_a_host_may_be_trusted_at_one_port_only() -> None:
+    endpoint = Endpoint(download_hosts=("cdn.example:8443",))
+    assert endpoint.trusts("https://cdn.example:8443/a.jpg")
+    assert not endpoint.trusts("https://cdn.example/a.jpg")
+    assert not endpoint.trusts("http://cdn.example:8443/a.jpg")

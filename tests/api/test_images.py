@@ -31,8 +31,8 @@ def test_only_what_was_asked_is_sent() -> None:
 
 
 def test_rendered_numbers_are_taken_and_own_fields_win() -> None:
-    body = images.generation_body(prompt="a mug", model=MODEL, n="4", params={"n": 2, "seed": 7, "prompt": None})  # type: ignore[arg-type]
-    assert body == {"model": MODEL, "n": 2, "seed": 7}
+    body = images.generation_body(prompt="a mug", model=MODEL, n="4", params={"seed": 7, "prompt": None})  # type: ignore[arg-type]
+    assert body == {"model": MODEL, "n": 4, "seed": 7}
 
 
 @pytest.mark.parametrize("model", ["grok-imagine-image-2.0", "grok-imagine-image-quality"])

@@ -40,7 +40,7 @@ def test_sources_of_every_kind_are_sent_in_the_apis_form() -> None:
     made = body(
         image="file_1",
         last_frame="https://example.com/a.png",
-        keyframes=[{"image": "file_2", "timestamp_s": 2.5}],
+        keyframes=[{"image": "file_2", "timestamp_s": "2.5"}],
         reference_audios=["eve", "https://example.com/a.mp3", {"voice_id": "leo"}],
         upload_url="https://bucket.example/put",
         params={"seed": 1},

@@ -115,17 +115,30 @@ def test_additions_that_keep_failing_are_left_to_the_next_try(
     assert sorted(sent_ids(sandbox)) == [f"row-{number}" for number in range(5)]
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "Argument not supported: seed"),
+        (400, "Rejected by content moderation."),
+        (404, "File file_1 not found."),
+        (413, "Too large"),
+    ],
+)
 def test_requests_that_the_server_refuses_stop_the_batch_that_can_never_be_whole(
-    sandbox: Sandbox, settle: Settle, store: Store, in_threes: None
+    sandbox: Sandbox, settle: Settle, store: Store, in_threes: None, status: int, words: str
 ) -> None:
     settle(batch_seconds=3600)
-    refusal = {"status": 400, "body": {"code": "invalid-argument", "error": "Argument not supported: seed"}}
-    sandbox.faults.add({**ADD, "skip": 1, "action": refusal})
-    with pytest.raises(AirflowFailException, match="not supported: seed"):
-        submission(edits(store(), 5)).execute()
+    sandbox.faults.add({**ADD, "skip": 1, "action": {"status": status, "body": {"code": "x", "error": words}}})
+    run = submission(edits(store(), 5))
+    with pytest.raises(AirflowFailException, match="3 requests had been added before") as failed:
+        run.execute()
+    assert words.rstrip(".") in str(failed.value)
+    assert "It was not billed" in str(failed.value)
     (only,) = made(sandbox)
     assert only["cancel_time"]
     assert only["state"]["num_cancelled"] == 3
+    assert run.receipt["counts"] == {"requests": 5, "added": 3}
+    assert run.receipt["request_id"] == only["batch_id"]
 
 
 def test_a_second_run_of_the_task_takes_the_same_batch(sandbox: Sandbox, settle: Settle, store: Store) -> None:
@@ -246,8 +259,20 @@ def test_what_failed_in_passing_is_bought_again_when_a_person_clears_the_task(
     run.clear()
     second = run.execute()
     assert run.receipt["counts"] == {"requests": 3, "added": 1}
+    assert run.receipt["usage"]["cost_usd"] == 0.07
     assert len(persisting(second).execute()) == 3
     assert len(sandbox.ledger.charges) == 3
+
+
+def test_what_an_earlier_batch_cost_counts_against_the_cap_of_the_next(
+    sandbox: Sandbox, settle: Settle, store: Store
+) -> None:
+    sandbox.faults.add({**ADD, "only": ["row-1"], "action": {"fail": "internal_error"}})
+    run = submission(edits(store(), 3), max_cost_usd=0.21)
+    persisting(run.execute()).execute()
+    with pytest.raises(AirflowFailException, match=r"1 requests would cost about 0\.0700 USD after 0\.2100 USD before"):
+        run.execute()
+    assert len(made(sandbox)) == 1
 
 
 def test_a_batch_that_expired_is_bought_again_as_far_as_it_was_not_done(

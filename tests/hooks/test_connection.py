@@ -63,13 +63,13 @@ def test_extras_are_read_from_numbers_and_text(monkeypatch: pytest.MonkeyPatch) 
         "timeout": "12.5",
         "max_attempts": 2,
         "max_in_flight": "4",
-        "download_hosts": "a.example, b.example",
+        "download_hosts": "a.example, https://B.example/v1 c.example:8443",
     }
     connect(monkeypatch, password=KEY, expires_after="7200", max_cost_usd=0, recovery_wait="0", **extras)
     hook = GrokHook()
     end = hook.endpoint
     assert (end.timeout, end.max_attempts, end.max_in_flight) == (12.5, 2, 4)
-    assert end.download_hosts == ("a.example", "b.example")
+    assert end.download_hosts == ("a.example", "b.example", "c.example:8443")
     assert (hook.settings.expires_after, hook.settings.max_cost_usd, hook.settings.recovery_wait) == (7200, 0.0, 0.0)
 
 

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from airflow_provider_grok.api import errors, files, images
+from airflow_provider_grok.api import batches, errors, files, images
 from airflow_provider_grok.hooks.grok import GrokHook
 from airflow_provider_grok.sandbox.server import Sandbox
 from tests.airflow_task import StateStore, TaskInstance, Time, asked, names, paid, picture
@@ -38,6 +39,29 @@ def test_run_refuses_what_costs_money_and_names_what_does_not(sandbox: Sandbox) 
         GrokHook().run(CALL)
     with pytest.raises(errors.InvalidRequest, match="costs money"):
         asyncio.run(GrokHook().arun(CALL))
+    assert sandbox.journal == []
+
+
+@pytest.mark.parametrize(
+    ("call", "instead"),
+    [
+        (batches.create("x", "file_1"), "GrokBatchOperator"),
+        (batches.add("batch_1", []), "GrokBatchOperator"),
+        (files.get("file_1"), r"hook\.run"),
+    ],
+)
+def test_buy_takes_pictures_and_videos_only(sandbox: Sandbox, call: Any, instead: str) -> None:
+    with pytest.raises(errors.InvalidRequest, match=f"cannot be bought: {instead}"):
+        GrokHook().buy(call)
+    with pytest.raises(errors.InvalidRequest, match=f"cannot be bought: {instead}"):
+        asyncio.run(GrokHook().abuy(call))
+    assert sandbox.journal == []
+
+
+def test_an_option_that_does_not_exist_is_refused_by_name(sandbox: Sandbox) -> None:
+    for make in (GrokHook().video, GrokHook().generate):
+        with pytest.raises(errors.InvalidRequest, match="colour"):
+            make(prompt="x", colour="red")
     assert sandbox.journal == []
 
 

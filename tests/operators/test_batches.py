@@ -120,11 +120,43 @@ def test_what_cannot_be_is_refused_in_words_before_anything_is_sent(
 
 
 def test_a_request_over_25_mb_is_refused_before_anything_is_sent(sandbox: Sandbox, settle: Settle) -> None:
-    huge = {"batch_request_id": "a", "batch_request": {"image_edit": {"model": "grok-imagine-image", "prompt": "x"}}}
-    huge["batch_request"]["image_edit"]["image"] = {"url": "data:image/png;base64," + "A" * 25_000_000}  # type: ignore[index]
+    huge = edit_image("a", prompt="x", image="file_1", user="A" * 25_000_000)
     with pytest.raises(AirflowFailException, match=r"25 MB.*Upload its sources"):
         submission([huge]).execute()
     assert not sandbox.journal
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"image_edit": {"image": {"url": "data:image/png;base64,AAAA"}}},
+        {"image_edit": {"images": [{"file_id": "file_1"}, {"url": "data:image/png;base64,AAAA"}]}},
+        {"video_generation": {"keyframes": [{"image": {"url": "data:image/png;base64,AAAA"}, "timestamp_s": 1}]}},
+    ],
+)
+def test_bytes_do_not_travel_in_a_batch_either(sandbox: Sandbox, settle: Settle, body: dict[str, Any]) -> None:
+    ((kind, fields),) = body.items()
+    model = "grok-imagine-video-1.5" if kind.startswith("video") else "grok-imagine-image-2.0"
+    entry = {"batch_request_id": "a", "batch_request": {kind: {"prompt": "x", "model": model, **fields}}}
+    with pytest.raises(AirflowFailException, match="upload it first with GrokUploadOperator"):
+        submission([entry]).execute()
+    assert not sandbox.journal
+
+
+def test_sources_in_the_form_of_the_api_are_taken_and_the_rest_is_read_as_ever(
+    sandbox: Sandbox, settle: Settle, store: Store
+) -> None:
+    frame = {"image": {"file_id": store()}, "timestamp_s": "1.5"}
+    picture = generate_image("a", prompt="x", n="2")
+    film = generate_video("b", keyframes=[frame], duration="2")
+    edit = edit_image("c", prompt="x", image={"file_id": frame["image"]["file_id"], "type": "image_url"})  # type: ignore[index]
+    batch = submission([picture, film, edit]).execute()
+    assert ask(sandbox, "GET", f"/batches/{batch}")["state"]["num_success"] == 3
+
+
+def test_a_batch_may_be_called_by_a_number(sandbox: Sandbox, settle: Settle, store: Store) -> None:
+    batch = submission(edits(store(), 1), name=5).execute()
+    assert ask(sandbox, "GET", f"/batches/{batch}")["name"].startswith("5.")
 
 
 def test_the_cost_limit_counts_the_batch_as_a_whole(sandbox: Sandbox, settle: Settle, store: Store) -> None:

@@ -201,3 +201,35 @@ def test_another_connection_can_be_named(sandbox: Sandbox, monkeypatch: pytest.M
     monkeypatch.setenv("AIRFLOW_CONN_AGENCY", '{"conn_type": "grok", "password": ""}')
     with pytest.raises(AirflowFailException, match="'agency' has no API key"):
         generate(grok_conn_id="agency").execute()
+
+
+@pytest.mark.parametrize(("filename", "begins"), [("None", "shop.make."), ("", "shop.make."), (5, "5.")])
+def test_a_name_is_rendered_text_or_none(sandbox: Sandbox, filename: Any, begins: str) -> None:
+    generate(filename=filename).execute()
+    (stored,) = names(sandbox)
+    assert stored.startswith(begins)
+
+
+def test_fields_and_tags_are_read_from_rendered_text(sandbox: Sandbox) -> None:
+    generate(user=5, request_params="{'resolution': '2k'}").execute()
+    assert body(sandbox)["user"] == "5"
+    assert body(sandbox)["resolution"] == "2k"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"timeout": 0}, "timeout=0 leaves no time"),
+        ({"timeout": "-5"}, "timeout='-5' leaves no time"),
+        ({"request_params": "resolution=2k"}, "is no dict of API fields"),
+        ({"request_params": {"n": 3}}, "give it as n="),
+    ],
+)
+def test_what_would_pay_for_nothing_is_refused_before_anything_is_sent(
+    sandbox: Sandbox, arguments: dict[str, Any], words: str
+) -> None:
+    run = generate(**arguments)
+    with pytest.raises(AirflowFailException, match=words):
+        run.execute()
+    assert not sandbox.journal
+    assert run.receipt["usage"] == {"cost_in_usd_ticks": 0, "cost_usd": 0.0, "estimated": False}
