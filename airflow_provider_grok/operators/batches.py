@@ -145,9 +145,10 @@ class GrokBatchOperator(GrokOperator):
         from airflow_provider_grok.hooks.memory import Buyer
         from airflow_provider_grok.hooks.terms import Terms
 
-        settings = self.hook.settings
+        settings, buyer = self.hook.settings, Buyer.of_task(context)
         terms: Terms = Terms.of(
             settings,
+            begun=buyer.has_begun(BatchPurchase.slot),
             expires_after=self.expires_after,
             expires_at=self.expires_at,
             share=self.share,
@@ -158,7 +159,7 @@ class GrokBatchOperator(GrokOperator):
         order = BatchOrder(entries, name, terms.expires_after, terms.link, terms.max_cost)
         self._ti: Any = context["ti"]
         self._bought = BatchPurchase(
-            order, Buyer.of_task(context), reuse=terms.reuse, recovery_wait=settings.recovery_wait, log=self.log
+            order, buyer, reuse=terms.reuse, recovery_wait=settings.recovery_wait, log=self.log
         )
         return self._bought
 

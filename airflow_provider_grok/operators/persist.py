@@ -148,8 +148,10 @@ class GrokPersistOperator(GrokOperator):
         from airflow_provider_grok.hooks.terms import Terms
 
         self._ti: Any = context["ti"]
+        store = context["task_state_store"]
         terms: Terms = Terms.of(
             self.hook.settings,
+            begun=store.get(Persisting.slot) is not None,
             expires_after=self.expires_after,
             expires_at=self.expires_at,
             share=self.share,
@@ -159,7 +161,7 @@ class GrokPersistOperator(GrokOperator):
         return Persisting(
             self.hook.endpoint,
             argument.text(self.batch_id, "batch_id").strip(),
-            context["task_state_store"],
+            store,
             destination=given(self.destination),
             max_concurrency=argument.whole(self.max_concurrency, "max_concurrency", 1, 1000),
             min_success=argument.share(self.min_success, "min_success"),

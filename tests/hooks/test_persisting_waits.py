@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
@@ -80,3 +82,24 @@ def test_a_trigger_that_was_lost_is_no_reason_to_fail(
     assert len(run.resume(method="__fail__", error="Trigger timeout")) == 2
     with pytest.raises(AirflowException, match="retry goes on with what is missing"):
         run.resume({"status": "error", "message": "Nobody is there."})
+
+
+def test_an_end_that_has_come_near_while_the_batch_ran_loses_nothing(
+    sandbox: Sandbox, settle: Settle, store: Store, time: Time
+) -> None:
+    settle(batch_storage=False, batch_seconds=100)
+    batch = submission(edits(store(), 2)).execute()
+    run = persisting(batch, deferrable=True, expires_at=datetime.now(timezone.utc) + timedelta(hours=2))
+    run.defer()
+    run.arguments["expires_at"] = datetime.now(timezone.utc) + timedelta(minutes=5)
+    sandbox.clock.advance(100)
+    assert len(run.resume({"status": "ended"})) == 2
+
+
+def test_an_end_that_has_come_near_does_not_leave_a_batch_half_filled(
+    sandbox: Sandbox, settle: Settle, store: Store, time: Time
+) -> None:
+    run = submission(edits(store(), 2), expires_at=datetime.now(timezone.utc) + timedelta(hours=2))
+    run.kill(2)
+    run.arguments["expires_at"] = datetime.now(timezone.utc) + timedelta(minutes=5)
+    assert len(persisting(run.execute()).execute()) == 2
