@@ -13,14 +13,14 @@ from .sandbox import SandboxProcess
 
 DAG = "kept_batch"
 REQUESTS = 60
-#: The batch takes four hours, and links live one; the sandbox's clock makes that two minutes and thirty seconds.
-RATE = 120
+#: The batch takes two and a half hours, and links live one; by the sandbox's clock 150 seconds and 60.
+HOURS, RATE = 2.5, 60
 
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
     """A strict sandbox whose batches store nothing, on a fast clock."""
-    options = ("--no-batch-storage", "--batch-seconds", str(4 * 3600), "--clock-rate", str(RATE))
+    options = ("--no-batch-storage", "--batch-seconds", str(HOURS * 3600), "--clock-rate", str(RATE))
     with SandboxProcess(tmp_path_factory.mktemp("sandbox"), *options) as running:
         yield running
 
