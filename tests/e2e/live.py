@@ -11,17 +11,19 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from .process import Process, kill_all
 from .rest import AirflowRest, until
 from .settings import environment, free_port
 
-Component = Literal["api-server", "scheduler", "triggerer", "dag-processor"]
-COMPONENTS: tuple[Component, ...] = ("api-server", "scheduler", "triggerer", "dag-processor")
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+COMPONENTS = ("api-server", "scheduler", "triggerer", "dag-processor")
 DAGS = Path(__file__).parent / "dags"
 # Log servers listen on all interfaces and at fixed ports; the API server reads these logs from disk anyway.
-_ARGUMENTS: dict[Component, list[str]] = {"scheduler": ["--skip-serve-logs"], "triggerer": ["--skip-serve-logs"]}
+_ARGUMENTS = {"scheduler": ["--skip-serve-logs"], "triggerer": ["--skip-serve-logs"]}
 
 
 class LiveAirflow(AirflowRest):
@@ -36,6 +38,8 @@ class LiveAirflow(AirflowRest):
     :param database: a migrated SQLite file to copy (see `migrated_database`); None = migrate anew
     :param home: AIRFLOW_HOME to use and to keep; None = a temporary one, removed at the end
     """
+
+    components: ClassVar[tuple[str, ...]] = COMPONENTS
 
     def __init__(
         self,
@@ -54,12 +58,12 @@ class LiveAirflow(AirflowRest):
         self._database = database
         known = environment(self.home, dags=dags, port=port, parallelism=parallelism) | dict(variables or {})
         self.environment = known | {f"AIRFLOW_CONN_{i.upper()}": text for i, text in (connections or {}).items()}
-        self.processes = {component: self._process(component) for component in COMPONENTS}
+        self.processes = {component: self._process(component) for component in self.components}
 
-    def __enter__(self) -> LiveAirflow:
+    def __enter__(self) -> Self:
         try:
             self._prepare_database()
-            self.start(*COMPONENTS)
+            self.start(*self.components)
         except BaseException:
             self.close()
             raise
@@ -72,7 +76,7 @@ class LiveAirflow(AirflowRest):
             sys.stderr.write(self.tails())
         self.close()
 
-    def start(self, *components: Component, timeout: float = 120) -> None:
+    def start(self, *components: str, timeout: float = 120) -> None:
         """Start components and wait until the health page calls them healthy.
 
         :param timeout: seconds
@@ -85,16 +89,15 @@ class LiveAirflow(AirflowRest):
 
         def healthy() -> bool | None:
             self._refuse_the_dead(components)
-            health = self.health()
-            return all(_beats(health, component, started) for component in components) or None
+            return self._alive(components, started) or None
 
         until(healthy, timeout, lambda: f"not healthy: {self.health()}\n{self.tails()}")
 
-    def stop(self, component: Component, grace: float = 20) -> None:
+    def stop(self, component: str, grace: float = 20) -> None:
         """Stop one component in good order, SIGKILL after the grace period (seconds)."""
         self.processes[component].stop(grace)
 
-    def kill(self, component: Component) -> None:
+    def kill(self, component: str) -> None:
         """SIGKILL one component with every process it forked; for the scheduler: with its workers and tasks."""
         self.processes[component].kill()
 
@@ -140,7 +143,11 @@ class LiveAirflow(AirflowRest):
         """Bytes held by each component with everything it forked."""
         return {name: process.memory() for name, process in self.processes.items()}
 
-    def _process(self, component: Component) -> Process:
+    def _alive(self, components: Iterable[str], since: datetime) -> bool:
+        health = self.health()
+        return all(_beats(health, component, since) for component in components)
+
+    def _process(self, component: str) -> Process:
         return Process(
             [sys.executable, "-m", "airflow", component, *_ARGUMENTS.get(component, [])],
             log=self.home / f"{component}.log",
@@ -155,7 +162,7 @@ class LiveAirflow(AirflowRest):
         elif not target.exists():
             shutil.copyfile(self._database, target)
 
-    def _refuse_the_dead(self, components: Iterable[Component]) -> None:
+    def _refuse_the_dead(self, components: Iterable[str]) -> None:
         for component in components:
             process = self.processes[component]
             if not process.running:
@@ -171,7 +178,7 @@ def migrated_database(folder: Path) -> Path:
     return folder / "airflow.db"
 
 
-def _beats(health: Mapping[str, Mapping[str, str | None]], component: Component, since: datetime) -> bool:
+def _beats(health: Mapping[str, Mapping[str, str | None]], component: str, since: datetime) -> bool:
     """Whether a component is alive now: for a while the page still shows the heartbeat of one that was killed."""
     if component == "api-server":
         return bool(health)

@@ -21,10 +21,11 @@ class Person:
 
     :param airflow: the live Airflow
     :param sandbox: the sandbox that its connection names
+    :param patience: seconds to wait for anything
     """
 
-    def __init__(self, airflow: LiveAirflow, sandbox: SandboxProcess) -> None:
-        self.airflow, self.sandbox = airflow, sandbox
+    def __init__(self, airflow: LiveAirflow, sandbox: SandboxProcess, *, patience: float = 60) -> None:
+        self.airflow, self.sandbox, self.patience = airflow, sandbox, patience
         self._endpoint = Endpoint(base_url=sandbox.url, key=KEY)
 
     @contextmanager
@@ -43,7 +44,7 @@ class Person:
         """
         run = self.airflow.trigger(dag, {"case": case, **conf}, run_id=case)
         if until_state:
-            self.airflow.wait_for_task(dag, run, "work", {until_state})
+            self.airflow.wait_for_task(dag, run, "work", {until_state}, timeout=self.patience)
         return run
 
     def finished(self, dag: str, case: str, **conf: Any) -> str:
@@ -59,12 +60,13 @@ class Person:
             kept = self.airflow.state_store(dag, run, "work").get("grok.purchase") or {}
             return kept if kept.get("job_id") else None
 
-        return until(submitted, 60, lambda: f"{run} of {dag} has no job: {self.airflow.states(dag, run)}")
+        return until(submitted, self.patience, lambda: f"{run} of {dag} has no job: {self.airflow.states(dag, run)}")
 
     def wait_until_watched(self, job_id: str) -> None:
         """Wait until somebody looks at a job again: here, a triggerer that has taken up its trigger."""
         path = rf"/v1/\w+/{job_id}"
-        self.sandbox.wait_for_request("GET", path, count=len(self.sandbox.requests("GET", path)) + 1)
+        looks = len(self.sandbox.requests("GET", path))
+        self.sandbox.wait_for_request("GET", path, count=looks + 1, timeout=self.patience)
 
     def again(self, dag: str, run: str, *, tries: int, map_index: int = -1) -> None:
         """Wait until a run has ended well, with its task's try number risen to `tries`."""
@@ -73,7 +75,7 @@ class Person:
             found = self.airflow.task_instance(dag, run, "work", map_index=map_index) or {}
             return (found.get("try_number"), found.get("state")) == (tries, "success") or None
 
-        until(ended, 90, lambda: f"{run} of {dag}, try {tries}: {self.airflow.states(dag, run)}")
+        until(ended, self.patience + 30, lambda: f"{run} of {dag}, try {tries}: {self.airflow.states(dag, run)}")
         assert self.airflow.wait(dag, run) == "success"
 
     def billed(self, prompt: str) -> int:
@@ -93,4 +95,4 @@ class Person:
 
     def wait_until_stored(self, case: str, count: int = 1) -> None:
         """Wait until xAI has stored so many results of a case, whether or not anybody waits for them."""
-        until(lambda: len(self.files(case)) >= count or None, 60, lambda: f"{case} has {self.files(case)}")
+        until(lambda: len(self.files(case)) >= count or None, self.patience, lambda: f"{case} has {self.files(case)}")

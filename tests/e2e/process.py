@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ class Process:
         self._environment = dict(environment)
         self._cwd = cwd
         self._popen: subprocess.Popen[bytes] | None = None
+        self._begun_at = 0
 
     @property
     def running(self) -> bool:
@@ -46,6 +48,7 @@ class Process:
         if self.running:
             raise RuntimeError(f"{self.command} is running already; stop or kill it first")
         with self.log.open("ab") as sink:
+            self._begun_at = sink.tell()
             self._popen = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -55,6 +58,10 @@ class Process:
                 cwd=self._cwd,
                 start_new_session=True,
             )
+
+    def output(self) -> str:
+        """What it has written since it was last started."""
+        return self.log.read_bytes()[self._begun_at :].decode(errors="replace")
 
     def members(self) -> list[psutil.Process]:
         """Every living process of the session: Airflow's supervisors move theirs to other groups, never to another."""
@@ -70,6 +77,19 @@ class Process:
             kill_all(members)
         if self._popen is not None:
             self._popen.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP the whole session, as when the machine hangs: it dies to the others, and knows nothing of it."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen session go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for member in self.members():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.send_signal(number)
 
     def stop(self, grace: float = 10.0) -> None:
         """SIGTERM the program, then SIGKILL what is left of its session.

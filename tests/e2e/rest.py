@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
@@ -190,9 +191,25 @@ class AirflowRest:
         """Make an Airflow variable."""
         _checked(self._http.post("/variables", json={"key": key, "value": value}))
 
+    def add_connection(self, connection_id: str, connection: str) -> None:
+        """Make a connection in the database, as the form in the UI does.
+
+        :param connection: its fields, as JSON
+        """
+        body = {"connection_id": connection_id, **json.loads(connection)}
+        _checked(self._http.post("/connections", json=body))
+
     def delete_run(self, dag_id: str, run_id: str) -> None:
         """Delete a run with all that Airflow knows of it."""
         _checked(self._http.delete(f"/dags/{dag_id}/dagRuns/{run_id}"))
+
+    def jobs(self, kind: str) -> list[dict[str, Any]]:
+        """The schedulers, triggerers or DAG processors that Airflow takes for alive.
+
+        :param kind: e.g. `TriggererJob`
+        """
+        params: dict[str, str | int] = {"job_type": kind, "is_alive": "true", "limit": 100}
+        return list(_checked(self._http.get("/jobs", params=params))["jobs"])
 
     def import_errors(self) -> list[str]:
         """The tracebacks of DAG files that could not be imported."""
