@@ -1,4 +1,4 @@
-"""Cancelling a batch whose task was ended by a person, and only then.
+"""Cancelling a batch whose task was ended by a person, and only then; of what cannot be cancelled, saying so.
 
 Airflow calls `on_kill` also when a task is merely cleared or its trigger moves to another triggerer; the next try goes
 on with the batch then. So the task's state decides, and in doubt nothing is cancelled.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_grok.api.jobs import Job
 
 #: Task states after which nobody will come for the results.
 OVER = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
@@ -65,6 +68,25 @@ async def acancel_if_over(hook: Any, ti: Any, batch_id: str, log: Any) -> None:
         log.error("Batch %s could not be cancelled: %s %s", batch_id, error, _advice(batch_id))
         return
     log.warning("The task is %s: batch %s is cancelled (%s).", state, batch_id, batch.note)
+
+
+async def atell(ti: Any, job: Job, name: str, log: Any) -> None:
+    """Say what goes on where a picture or video is let go of, for neither can be cancelled.
+
+    :param ti: the task instance; None where it is not known.
+    :param job: the job.
+    :param name: name under which its result is stored.
+    :param log: where to tell it.
+    """
+    state = await _state(ti)
+    if state is not None and state not in OVER:
+        log.info("The task is %s: whoever takes it up next goes on with %s job %s.", state, job.kind, job.id)
+        return
+    log.warning(
+        "%s job %s cannot be cancelled: it will be billed, and its result stored in xAI Files as %s. Clearing the task "
+        "adopts it.",
+        *(job.kind, job.id, name),
+    )
 
 
 def _advice(batch_id: str) -> str:

@@ -107,23 +107,21 @@ class GrokJobTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Cancel a batch whose task is over; of pictures and videos, which cannot be cancelled, say what goes on."""
-        if self.job.kind != "batch":
-            log.warning(
-                "%s job %s cannot be cancelled: it will be billed, and its result stored in xAI Files as %s. "
-                "Clearing the task adopts it.",
-                *(self.job.kind, self.job.id, self.name or "named by its task"),
-            )
-        elif self.cancel_on_kill:
-            # Airflow cancels on_kill itself after a second: the work is a task of its own, held by a strong reference.
-            work = asyncio.create_task(self._cancel())
-            _killing.add(work)
-            work.add_done_callback(_killing.discard)
-            await asyncio.shield(work)
+        if self.job.kind == "batch" and not self.cancel_on_kill:
+            return
+        # Airflow cancels on_kill itself after a second: the work is a task of its own, held by a strong reference.
+        work = asyncio.create_task(self._let_go())
+        _killing.add(work)
+        work.add_done_callback(_killing.discard)
+        await asyncio.shield(work)
 
-    async def _cancel(self) -> None:
-        from airflow_provider_grok.hooks.killing import acancel_if_over
+    async def _let_go(self) -> None:
+        from airflow_provider_grok.hooks import killing
 
-        await acancel_if_over(GrokHook(self.grok_conn_id), self.task_instance, self.job.id, log)
+        if self.job.kind == "batch":
+            await killing.acancel_if_over(GrokHook(self.grok_conn_id), self.task_instance, self.job.id, log)
+        else:
+            await killing.atell(self.task_instance, self.job, self.name or "named by its task", log)
 
 
 def _prepare() -> None:

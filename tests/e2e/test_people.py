@@ -234,7 +234,7 @@ def _wait_for_log(airflow: LiveAirflow, words: str, name: str) -> None:
     def told() -> bool | None:
         return any(words in line and name in line for line in airflow.log_text().splitlines()) or None
 
-    until(told, 30, lambda: f"no log says {words!r} of {name}\n{airflow.tails()}")
+    until(told, 60, lambda: f"no log says {words!r} of {name}\n{airflow.tails()}")
 
 
 def _cancelled(person: Person, case: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,6 +94,20 @@ def test_a_killed_trigger_cancels_the_batch_only_if_its_task_is_over(
     assert cancelled(sandbox, running) is ends
     question = supervisor.asked[0]
     assert (question.dag_id, question.task_ids, question.run_ids) == ("shop", ["persist"], ["monday"])
+
+
+@pytest.mark.parametrize(("state", "over"), [("failed", True), (None, True), ("deferred", False), ("running", False)])
+def test_a_picture_that_is_let_go_of_is_said_to_be_billed_only_where_nobody_takes_it_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, state: str | None, over: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    supervisor = task_is(monkeypatch, state)
+    trigger: Any = GrokJobTrigger(kind="image", job_id="id-1", submitted_at=0.0, name="shop.edit.0123.jpg")
+    trigger.task_instance = TaskInstance("persist")
+    asyncio.run(trigger.on_kill())
+    assert ("cannot be cancelled: it will be billed" in caplog.text) is over
+    assert ("goes on with image job id-1" in caplog.text) is not over
+    assert len(supervisor.asked) == 1
 
 
 def test_a_mapped_task_is_known_by_its_index(sandbox: Sandbox, running: str, monkeypatch: pytest.MonkeyPatch) -> None:
