@@ -11,7 +11,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from airflow_provider_grok.hooks.orphans import Claims, Orphan
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_FILE_ID = re.compile(r"\bfile[_-][A-Za-z0-9_-]+")
 _WARNING = (
     "No record of a finished task names these. Results of runs that were deleted from Airflow, of scripts outside it "
     "and of other Airflows of the same team look just the same: be sure before you delete."
@@ -161,8 +161,19 @@ def claims_of(records: Iterable[tuple[str, Any]], told: Iterable[Any] = ()) -> C
     return Claims(frozenset(ids), frozenset(of_batches), unfinished, ticks)
 
 
-def _ids_in(value: Any) -> list[str]:
-    return _FILE_ID.findall(value if isinstance(value, str) else json.dumps(value))
+def _ids_in(value: Any) -> Iterator[str]:
+    """Every text in a value: ids are the server's own, so any of them may be one."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _ids_in(inner)
+        return
+    if not isinstance(value, str):
+        return
+    yield value
+    if value[:1] in ('"', "[", "{"):
+        # XCom keeps JSON, and what it kept may be JSON in its turn.
+        with suppress(ValueError, RecursionError):
+            yield from _ids_in(json.loads(value))
 
 
 def show(found: Sequence[Orphan], *, as_json: bool) -> None:

@@ -237,3 +237,12 @@ def test_what_is_no_age_is_refused(text: str, capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         main(["orphans", f"--older-than={text}"])
     assert "is no age" in capsys.readouterr().err
+
+
+def test_ids_of_any_form_are_claimed_by_records_receipts_and_manifests() -> None:
+    record = {"token": TOKEN, "phase": "done", "kind": "image", "result": {"files": [{"file_id": "0aef"}]}}
+    rows = [{"batch_request_id": "a", "files": [{"file_id": "9b-z"}]}]
+    receipt = {"files": [{"file_id": "dd.1"}], "reused": False}
+    told = [receipt, json.dumps(receipt | {"files": [{"file_id": "ee"}]}), json.dumps(json.dumps({"file_id": "ff"}))]
+    claims = claims_of([("x", record), ("y", rows)], [*told, "manifest-1", '"manifest-2"', None])
+    assert {"0aef", "9b-z", "dd.1", "ee", "ff", "manifest-1", "manifest-2"} <= claims.ids
