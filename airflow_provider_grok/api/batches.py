@@ -22,7 +22,7 @@ Status = Literal["failed", "cancelled", "finished", "expired", "loading", "empty
 
 #: Largest pages that the server gives: of batches, and of a batch's requests.
 PAGE, REQUESTS_PAGE = 100, 1000
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:=+~@-]{0,254}")
 
 
 class State(Document):

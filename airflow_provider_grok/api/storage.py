@@ -15,7 +15,8 @@ SHORTEST_LIFE, LONGEST_LIFE = 3600, 30 * 24 * 3600
 #: Longest filename, in characters.
 NAME_LIMIT = 255
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+# Ids are the server's own affair; what cannot be one is what people put here by mistake: a path, a URL, a sentence.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:=+~@-]{0,254}")
 _BAD_IN_NAME = re.compile(r'[\x00-\x1f\x7f\x85\u2028\u2029";\\]')
 _MAGIC = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
@@ -50,7 +51,7 @@ def check_id(file_id: str) -> str:
     if isinstance(file_id, str) and _ID.fullmatch(file_id):
         return file_id
     raise errors.InvalidRequest(
-        f"{errors.clean(repr(file_id), 100)} is no file id: letters, digits, '_', '-' and '.', such as file_0b9d6d3e. "
+        f"{errors.clean(repr(file_id), 100)} is no file id, such as file_0b9d6d3e: no blanks, no slashes. "
         "Give the id that GrokUploadOperator or a task that makes an asset returned."
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -32,6 +33,17 @@ def encoded(kind: str) -> bytes:
 )
 def test_a_media_type_is_told_by_the_first_bytes(head: bytes, name: str, kind: str) -> None:
     assert files.media_type(head, name) == kind
+
+
+@pytest.mark.parametrize("file_id", ["file_0b9d-1", "file-abc123", "7Q==", "team:1~a@b.c"])
+def test_an_id_is_whatever_the_server_made(file_id: str) -> None:
+    assert files.check_id(file_id) == file_id
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a/b", "../a", ".", "https://x.ai/a", "a?b", "a\x00", None, 5])
+def test_what_cannot_be_an_id_is_refused(value: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match="is no file id"):
+        files.check_id(value)
 
 
 def test_storage_options_say_no_more_than_was_asked() -> None:
