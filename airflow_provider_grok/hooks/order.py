@@ -66,6 +66,7 @@ def listed(models: Call[list[M]]) -> Flow[list[M]]:
 
     :param models: asks for the list.
     :raises NotAllowed: for a key that is wrong; one that merely may not list models can still buy.
+    :raises NotTheApi: where some other server answers.
     """
     try:
         return (yield from models)
@@ -74,6 +75,10 @@ def listed(models: Call[list[M]]) -> Flow[list[M]]:
             raise
         return []
     except (errors.NotFound, errors.BadArgument, errors.Overloaded, errors.RateLimited):
+        return []
+    except errors.NotTheApi:
+        # A gateway may say by a web page that it has no such list; where nothing else is the API either, it ends here.
+        yield from files.page(limit=1)
         return []
 
 

@@ -52,6 +52,22 @@ def test_a_key_that_gets_no_list_of_models_can_buy(shop: Shop, sandbox: Sandbox,
     assert shop.buy(max_cost_usd=0.04).ticks == 400_000_000
 
 
+def test_a_gateway_that_has_a_web_page_instead_of_a_list_of_models_can_be_bought_from(
+    shop: Shop, sandbox: Sandbox
+) -> None:
+    page = {"status": 404, "headers": {"content-type": "text/html"}, "body": "<h1>Not found</h1>"}
+    sandbox.faults.add({"path": "/v1/image-generation-models", "times": None, "action": page})
+    assert shop.buy().ticks == 400_000_000
+
+
+def test_where_nothing_is_the_api_nothing_is_bought(shop: Shop, sandbox: Sandbox) -> None:
+    page = {"status": 200, "headers": {"content-type": "text/html"}, "body": "<h1>Welcome</h1>"}
+    sandbox.faults.add({"method": "GET", "times": None, "action": page})
+    with pytest.raises(errors.NotTheApi, match="must be the API's base URL"):
+        shop.buy()
+    assert not paid(sandbox)
+
+
 def test_a_wrong_key_is_told_before_anything_is_bought(shop: Shop, sandbox: Sandbox) -> None:
     words = {"code": "invalid-argument", "error": "Incorrect API key provided: xa***ox."}
     sandbox.faults.add({"path": "/v1/image-generation-models", "action": {"status": 400, "body": words}})
