@@ -1,53 +1,29 @@
-"""A Postgres of its own in a temporary folder, as Airflow's metadata database."""
+"""A Postgres of its own, as Airflow's metadata database."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
-from types import TracebackType
 
-from tests.e2e.process import Process
-from tests.e2e.rest import until
-from tests.e2e.settings import free_port
+from .server import Server
 
 USER = "postgres"
 
 
-class Database:
-    """A Postgres server on a free port of 127.0.0.1; nothing of it is left at the end."""
+class Database(Server):
+    """A Postgres server; what is lost in a crash of the machine is not missed."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-        # Nobody else can read this folder; and whatever is lost in a crash of the machine is not missed.
+    name = "Postgres"
+
+    def command(self) -> list[str]:
+        """What starts it."""
+        # Nobody else can read its folder.
         options = {"listen_addresses": "127.0.0.1", "port": str(self.port), "fsync": "off"}
         options["unix_socket_directories"] = str(self.folder)
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        self._server = Process(
-            [*_as_nobody_special(), _program("postgres"), "-D", str(self.folder / "data"), *settings],
-            log=self.folder / "log",
-            environment=os.environ,
-            cwd=self.folder,
-        )
-
-    def __enter__(self) -> Database:
-        try:
-            self._make()
-            self._server.start()
-            until(self._ready, 60, self._server.output)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.stop(grace=20)
-        shutil.rmtree(self.folder)
+        return [*_as_nobody_special(), _program("postgres"), "-D", str(self.folder / "data"), *settings]
 
     @property
     def address(self) -> str:
@@ -62,7 +38,8 @@ class Database:
         question = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{application}' AND state <> 'idle'"
         return self._ask(question) != "0"
 
-    def _make(self) -> None:
+    def prepare(self) -> None:
+        """Make an empty cluster."""
         if os.geteuid() == 0:
             shutil.chown(self.folder, USER, USER)
         command = [_program("initdb"), "-D", str(self.folder / "data"), "-U", USER, "--auth=trust", "--no-sync"]
@@ -71,10 +48,9 @@ class Database:
         if made.returncode:
             raise RuntimeError(f"initdb ended with {made.returncode}:\n{made.stdout}\n{made.stderr}")
 
-    def _ready(self) -> bool | None:
-        if not self._server.running:
-            raise RuntimeError(f"Postgres ended by itself:\n{self._server.output()}")
-        return self._ask("SELECT 1", check=False) == "1" or None
+    def answers(self) -> bool:
+        """Whether it can be asked."""
+        return self._ask("SELECT 1", check=False) == "1"
 
     def _ask(self, question: str, *, check: bool = True) -> str:
         command = [_program("psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-At", "-c", question]

@@ -1,10 +1,9 @@
-"""Batches: filling, counters by the clock, results and their short-lived links, JSONL files, cancelling, billing."""
+"""Batches: filling, counters by the clock, results and their short-lived links, cancelling, billing."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,72 +11,25 @@ import pytest
 
 from airflow_provider_grok.sandbox import film
 from airflow_provider_grok.sandbox.server import Sandbox
-
-IMAGE, IMAGE_TICKS = "grok-imagine-image", 200_000_000
-Upload = Callable[..., str]
+from tests.sandbox.batch_calls import (
+    IMAGE,
+    IMAGE_TICKS,
+    Upload,
+    add,
+    counts,
+    create,
+    fill,
+    pages,
+    picture_of,
+    results,
+    row,
+)
 
 
 @pytest.fixture
 def batch_id(sandbox: Sandbox, client: httpx.Client) -> str:
     sandbox.clock.rate = 0
     return create(client)
-
-
-def create(client: httpx.Client, **body: Any) -> str:
-    answer = client.post("/batches", json={"name": "nightly", **body})
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["batch_id"])
-
-
-def row(name: str | None, key: str = "image_generation", **body: Any) -> dict[str, Any]:
-    request = {"batch_request": {key: {"model": IMAGE, "prompt": f"picture {name}", **body}}}
-    return request if name is None else {"batch_request_id": name, **request}
-
-
-def add(client: httpx.Client, batch_id: str, *rows: dict[str, Any]) -> httpx.Response:
-    return client.post(f"/batches/{batch_id}/requests", json={"batch_requests": list(rows)})
-
-
-def fill(client: httpx.Client, batch_id: str, *rows: dict[str, Any]) -> None:
-    answer = add(client, batch_id, *rows)
-    assert (answer.status_code, answer.json()) == (200, {}), answer.text
-
-
-def counts(client: httpx.Client, batch_id: str) -> tuple[int, ...]:
-    """Requests, pending, success, error, cancelled; the last four always add up to the first."""
-    state = client.get(f"/batches/{batch_id}").json()["state"]
-    total, *parts = (state[f"num_{name}"] for name in ("requests", "pending", "success", "error", "cancelled"))
-    assert sum(parts) == total
-    return (total, *parts)
-
-
-def pages(client: httpx.Client, path: str, key: str, limit: int) -> Iterator[list[dict[str, Any]]]:
-    token = None
-    while True:
-        query = {"limit": limit} if token is None else {"limit": limit, "pagination_token": token}
-        page = client.get(path, params=query).json()
-        yield page[key]
-        token = page["pagination_token"]
-        if token is None:
-            return
-
-
-def results(client: httpx.Client, batch_id: str, limit: int = 1000) -> dict[str, dict[str, Any]]:
-    found = [one for page in pages(client, f"/batches/{batch_id}/results", "results", limit) for one in page]
-    assert len({one["batch_request_id"] for one in found}) == len(found)
-    return {one["batch_request_id"]: one for one in found}
-
-
-def picture_of(result: dict[str, Any]) -> dict[str, Any]:
-    return dict(result["batch_result"]["response"]["image_generation"]["data"][0])
-
-
-def jsonl(*lines: dict[str, Any]) -> bytes:
-    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-
-
-def line(name: str, url: str = "/v1/images/generations", **body: Any) -> dict[str, Any]:
-    return {"custom_id": name, "method": "POST", "url": url, "body": {"model": IMAGE, "prompt": name, **body}}
 
 
 def test_a_new_batch_is_empty_and_speaks_in_bare_dates(sandbox: Sandbox, client: httpx.Client) -> None:
@@ -390,77 +342,6 @@ def test_every_request_is_billed_when_it_ends_and_the_batch_adds_up(
     assert breakdown["endpoint_costs"] == [
         {"endpoint": "xai_api.Image/GenerateImage", "cost_usd_ticks": 4 * IMAGE_TICKS, "request_count": 3}
     ]
-
-
-def test_a_file_batch_looks_empty_while_it_loads(sandbox: Sandbox, client: httpx.Client, upload: Upload) -> None:
-    sandbox.clock.rate = 0
-    file_id = upload("in.jsonl", jsonl(line("a"), line("b", "/v1/videos", model="grok-imagine-video")), "text/plain")
-    batch_id = create(client, input_file_id=file_id)
-    client.delete(f"/files/{file_id}").raise_for_status()
-    assert counts(client, batch_id) == (0, 0, 0, 0, 0)
-    assert client.get(f"/batches/{batch_id}/requests").json()["batch_request_metadata"] == []
-    sandbox.clock.advance(1)
-    assert counts(client, batch_id) == (2, 2, 0, 0, 0)
-    sandbox.clock.advance(4)
-    assert set(results(client, batch_id)) == {"a", "b"}
-    assert client.get(f"/batches/{batch_id}").json()["input_file_id"] == file_id
-
-
-def test_a_file_batch_is_sealed(sandbox: Sandbox, client: httpx.Client, upload: Upload) -> None:
-    batch_id = create(client, input_file_id=upload("in.jsonl", jsonl(line("a")), "text/plain"))
-    assert add(client, batch_id, row("b")).status_code == 400
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (jsonl(line("a"), line("b", "/v1/chat/completions", model="grok-4.5")), "line 2 (b): Model grok-4.5 is not"),
-        (jsonl(line("a"), line("a")), "line 2: duplicate custom_id 'a'"),
-        (jsonl(line("a")) + b"{not json", "line 2: "),
-        (jsonl({**line("a"), "method": "GET"}), "line 1: GET /v1/images/generations"),
-        (jsonl(line("a", "/v1/images/upscale")), "line 1: POST /v1/images/upscale"),
-        (jsonl(line("a", "/v1/videos/edits", model="grok-imagine-video")), "line 1 (a): missing field `video`"),
-        (b"\n", "no requests"),
-    ],
-)
-def test_one_bad_line_cancels_the_batch_and_says_which(
-    sandbox: Sandbox, client: httpx.Client, upload: Upload, data: bytes, message: str
-) -> None:
-    sandbox.clock.rate = 0
-    batch_id = create(client, input_file_id=upload("in.jsonl", data, "text/plain"))
-    assert client.get(f"/batches/{batch_id}").json()["cancel_by_xai_message"] is None
-    sandbox.clock.advance(1)
-    batch = client.get(f"/batches/{batch_id}").json()
-    assert batch["cancel_by_xai_message"].startswith("JSONL file validation failed: ")
-    assert message in batch["cancel_by_xai_message"]
-    assert batch["cancel_time"]
-    sandbox.clock.advance(10)
-    assert counts(client, batch_id) == (0, 0, 0, 0, 0)
-    assert sandbox.ledger.charges == []
-
-
-def test_a_file_batch_that_is_cancelled_while_it_loads_says_so(
-    sandbox: Sandbox, client: httpx.Client, upload: Upload
-) -> None:
-    sandbox.clock.rate = 0
-    batch_id = create(client, input_file_id=upload("in.jsonl", jsonl(line("a"), line("b")), "text/plain"))
-    batch = client.post(f"/batches/{batch_id}:cancel").json()
-    assert batch["cancel_time"]
-    assert batch["state"]["num_requests"] == 0
-    sandbox.clock.advance(1)
-    assert counts(client, batch_id) == (2, 0, 0, 0, 2)
-
-
-def test_a_byte_order_mark_is_no_part_of_a_file(sandbox: Sandbox, client: httpx.Client, upload: Upload) -> None:
-    sandbox.clock.rate = 0
-    data = b"\xef\xbb\xbf" + jsonl(line("a"))
-    batch_id = create(client, input_file_id=upload("in.jsonl", data, "text/plain"))
-    sandbox.clock.advance(10)
-    assert counts(client, batch_id) == (1, 0, 1, 0, 0)
-
-
-def test_an_unknown_input_file_is_a_404(client: httpx.Client) -> None:
-    assert client.post("/batches", json={"name": "x", "input_file_id": "file_none"}).status_code == 404
 
 
 @pytest.fixture(scope="module")
