@@ -162,12 +162,17 @@ def image_ticks(body: Mapping[str, Any], models: Sequence[ImageModel] | None = N
     """
     asked = str(body.get("model", ""))
     name = SERVED_BY.get(asked, asked)
-    sources = len(body["images"]) if "images" in body else int("image" in body)
+    sources = _count(body["images"]) if "images" in body else int("image" in body)
     prices = _image_prices(asked, name, models or ())
     each = _image_price(prices, _quality(body, asked, edits=sources > 0), str(body.get("resolution") or "1k"))
     if each is None:
         return None
     return each * int(body.get("n") or 1) + sources * SOURCE_PRICES.get(name, max(SOURCE_PRICES.values()))
+
+
+def _count(several: object) -> int:
+    # What is no list came by `request_params`, unchecked: it is the server's to refuse.
+    return len(several) if isinstance(several, list | tuple) else 1
 
 
 def _image_prices(asked: str, name: str, models: Sequence[ImageModel]) -> dict[tuple[str, str], int]:
@@ -210,7 +215,7 @@ def video_ticks(body: Mapping[str, Any], source_seconds: float | None = None) ->
         return _remake_ticks(body, prices, source_seconds)
     price = prices.get(str(body.get("resolution") or USUAL_RESOLUTION), max(prices.values()))
     pictures = sum(key in body for key in ("image", "last_frame"))
-    pictures += sum(len(body.get(key) or ()) for key in ("reference_images", "keyframes"))
+    pictures += sum(_count(body.get(key) or ()) for key in ("reference_images", "keyframes"))
     seconds = argument.number(body.get("duration") or USUAL_SECONDS)
     return None if seconds is None else math.ceil(price * seconds) + pictures * SOURCE_PRICES[name]
 

@@ -15,7 +15,7 @@ from airflow_provider_grok.operators.requests import (
     generate_image,
     generate_video,
 )
-from airflow_provider_grok.operators.values import given, unpacked
+from airflow_provider_grok.operators.values import given, named, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -155,8 +155,7 @@ class GrokBatchOperator(GrokOperator):
             max_cost_usd=self.max_cost_usd,
             reuse=self.reuse,
         )
-        name = None if given(self.name) is None else str(self.name)
-        order = BatchOrder(entries, name, terms.expires_after, terms.link, terms.max_cost)
+        order = BatchOrder(entries, named(self.name), terms.expires_after, terms.link, terms.max_cost)
         self._ti: Any = context["ti"]
         self._bought = BatchPurchase(
             order, buyer, reuse=terms.reuse, recovery_wait=settings.recovery_wait, log=self.log

@@ -13,14 +13,20 @@ if TYPE_CHECKING:
 def request_told(body: Mapping[str, Any]) -> dict[str, Any]:
     """What the receipt says of a request: prompt, model, and the sources in order, URLs without their query.
 
-    :param body: the request.
+    :param body: the request; `request_params` may have put anything into it.
     """
     found: list[Any] = [body.get(key) for key in ("image", "video", "last_frame")]
-    for key in ("images", "reference_images"):
-        found += body.get(key) or []
-    found += [frame.get("image") for frame in body.get("keyframes") or []]
-    named = (source.get("file_id") or source.get("url", "").partition("?")[0] for source in found if source)
+    for key in ("images", "reference_images", "keyframes"):
+        several = body.get(key)
+        found += several if isinstance(several, list) else []
+    named = (_name_of(one.get("image", one)) for one in found if isinstance(one, dict))
     return {"prompt": body.get("prompt"), "model": body.get("model"), "sources": [name for name in named if name]}
+
+
+def _name_of(source: Any) -> str:
+    """A source's file id, or its URL; an empty string for what is no source."""
+    named = source.get("file_id") or source.get("url") if isinstance(source, dict) else None
+    return named.partition("?")[0] if isinstance(named, str) else ""
 
 
 def check(bought: Bought, on_moderated: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_grok.links import GrokPublicLink
 from airflow_provider_grok.operators.base import GrokOperator, in_airflow_terms, receipt
-from airflow_provider_grok.operators.values import flat, given, in_shape, truth
+from airflow_provider_grok.operators.values import flat, given, in_shape, named, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ class GrokUploadOperator(GrokOperator):
             self.hook.endpoint,
             source,
             Buyer.of_task(context),
-            filename=None if given(self.filename) is None else str(self.filename),
+            filename=named(self.filename),
             expires_after=seconds,
             reuse=reuse_of(self.reuse),
             log=self.log,

@@ -24,6 +24,14 @@ def given(value: Any) -> Any:
     return None if blank(value) else value
 
 
+def named(value: Any) -> str | None:
+    """A name as text, or None where it was left out or rendered to nothing.
+
+    :param value: the argument.
+    """
+    return None if blank(value) else str(value)
+
+
 def truth(name: str, value: Any) -> bool:
     """Read a yes or no.
 

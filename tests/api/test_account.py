@@ -110,3 +110,9 @@ def test_estimates_are_whole_ticks() -> None:
     body = videos.edit_body(prompt="at night", video="file_1")
     assert isinstance(account.video_ticks(body, 3.337), int)
     assert account.usd(8_500_000_000) == 0.85
+
+
+def test_what_is_no_list_of_sources_is_priced_and_left_to_the_server_to_refuse() -> None:
+    assert account.image_ticks({"model": "grok-imagine-image-2.0", "images": 5, "quality": "low"}) == 500_000_000
+    assert account.video_ticks({"model": "grok-imagine-video", "keyframes": 5, "duration": 1}) == 520_000_000
+    assert account.video_ticks({"model": "grok-imagine-video", "duration": "long"}) is None
