@@ -17,8 +17,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider_grok.flows.purchases.orphans import Claims, Orphan
     from airflow_provider_grok.hooks.grok import GrokHook
-    from airflow_provider_grok.hooks.orphans import Claims, Orphan
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WARNING = (
@@ -137,7 +137,7 @@ def claims_of(records: Iterable[tuple[str, Any]], told: Iterable[Any] = ()) -> C
     :param records: a task in words, and a value that it keeps in its task state store.
     :param told: what tasks pushed to XCom as `receipt` and `manifest`.
     """
-    from airflow_provider_grok.hooks.orphans import Claims
+    from airflow_provider_grok.flows.purchases.orphans import Claims
 
     ids: set[str] = set()
     of_batches: set[str] = set()
@@ -224,7 +224,7 @@ def tidy(hook: GrokHook, found: Sequence[Orphan], *, cancel: bool, delete: bool)
     :param delete: delete files.
     """
     from airflow_provider_grok.api.errors import GrokError, NotFound
-    from airflow_provider_grok.hooks import orphans
+    from airflow_provider_grok.flows.purchases import orphans
 
     failed = 0
     for one in found:

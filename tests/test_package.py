@@ -27,15 +27,16 @@ INFO: dict[str, Any] = get_provider_info()  # type: ignore[no-untyped-call]
 #: What each part of the package may import of the package itself, beside itself.
 MAY_IMPORT = {
     "api": set[str](),
-    "hooks": {"api"},
-    "triggers": {"hooks", "api"},
-    "operators": {"triggers", "hooks", "api", "links"},
-    "sensors": {"triggers", "hooks", "api", "operators", "links"},
+    "flows": {"api"},
+    "hooks": {"flows", "api"},
+    "triggers": {"hooks", "flows", "api"},
+    "operators": {"triggers", "hooks", "flows", "api", "links"},
+    "sensors": {"triggers", "hooks", "flows", "api", "operators", "links"},
     "links": set[str](),
     "sandbox": set[str](),
     "demo": {"api", "sandbox", "cli"},
     "cli": {"demo", "sandbox", "orphans"},
-    "orphans": {"hooks", "api"},
+    "orphans": {"hooks", "flows", "api"},
 }
 
 

@@ -280,11 +280,11 @@ def _looks(share: float, shortest: float, longest: float) -> int:
 
 
 def test_a_day_of_waiting_costs_what_the_readme_says() -> None:
-    from airflow_provider_grok.api import jobs
-    from airflow_provider_grok.hooks import persisting
+    from airflow_provider_grok.api.kinds import KINDS
+    from airflow_provider_grok.flows.batches import persist as persisting
 
-    pace = jobs.PACES["batch"]
-    assert round(_looks(0.05, pace.shortest, pace.longest), -2) == 1500
+    facts = KINDS["batch"]
+    assert round(_looks(0.05, facts.shortest_interval, facts.longest_interval), -2) == 1500
     assert "about 1,500 small requests" in README
     assert round(_looks(persisting.SHARE, persisting.SHORTEST, persisting.LONGEST), -2) == 200
     assert "about 200 times a day" in README

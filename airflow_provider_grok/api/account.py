@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_grok.api import argument
+from airflow_provider_grok.api import validation
 from airflow_provider_grok.api.call import Call
-from airflow_provider_grok.api.document import Document
+from airflow_provider_grok.api.model import ApiModel
 
 #: 1 US dollar in ticks; all money is counted in them, as integers.
 TICKS_PER_USD = 10**10
@@ -56,7 +56,7 @@ LONGEST_EDITED, LONGEST_EXTENDED = 8.7, 15.0
 USUAL_SECONDS, USUAL_RESOLUTION = 8, "480p"
 
 
-class ApiKey(Document):
+class ApiKey(ApiModel):
     """The key that asks; never the key itself."""
 
     redacted_api_key: str = ""
@@ -69,7 +69,7 @@ class ApiKey(Document):
     api_key_disabled: bool = False
 
 
-class Me(Document):
+class Me(ApiModel):
     """Who asks; `zdr_status` is `zdr` for a team without data retention, which cannot store files."""
 
     user_id: str = ""
@@ -78,7 +78,7 @@ class Me(Document):
     team_blocked: bool = False
 
 
-class Model(Document):
+class Model(ApiModel):
     """A model of any kind."""
 
     id: str
@@ -87,7 +87,7 @@ class Model(Document):
     owned_by: str = ""
 
 
-class Tier(Document):
+class Tier(ApiModel):
     """What an image of a quality and resolution costs, in ticks."""
 
     quality: str = ""
@@ -109,15 +109,15 @@ class VideoModel(Model):
     input_modalities: tuple[str, ...] = ()
 
 
-class _Models(Document):
+class _Models(ApiModel):
     data: tuple[Model, ...] = ()
 
 
-class _ImageModels(Document):
+class _ImageModels(ApiModel):
     models: tuple[ImageModel, ...] = ()
 
 
-class _VideoModels(Document):
+class _VideoModels(ApiModel):
     models: tuple[VideoModel, ...] = ()
 
 
@@ -216,7 +216,7 @@ def video_ticks(body: Mapping[str, Any], source_seconds: float | None = None) ->
     price = prices.get(str(body.get("resolution") or USUAL_RESOLUTION), max(prices.values()))
     pictures = sum(key in body for key in ("image", "last_frame"))
     pictures += sum(_count(body.get(key) or ()) for key in ("reference_images", "keyframes"))
-    seconds = argument.number(body.get("duration") or USUAL_SECONDS)
+    seconds = validation.number(body.get("duration") or USUAL_SECONDS)
     return None if seconds is None else math.ceil(price * seconds) + pictures * SOURCE_PRICES[name]
 
 
@@ -224,5 +224,5 @@ def _remake_ticks(body: Mapping[str, Any], prices: Mapping[str, int], source_sec
     # Only an extension has a duration; an edit is as long as its source. Either is at most 720p, and is priced so.
     extends = "duration" in body
     source = source_seconds if source_seconds is not None else (LONGEST_EXTENDED if extends else LONGEST_EDITED)
-    made = argument.number(body["duration"]) if extends else source
+    made = validation.number(body["duration"]) if extends else source
     return None if made is None else math.ceil(prices["720p"] * made) + math.ceil(SOURCE_SECOND_PRICE * source)

@@ -62,7 +62,7 @@ class Answer:
     def json(self) -> dict[str, Any]:
         """The body as a JSON object.
 
-        :raises NotTheApi: for anything else, such as a proxy's web page.
+        :raises NotAnApiResponse: for anything else, such as a proxy's web page.
         :raises ApiError: for an error body under a status of success.
         """
         document = self.document()
@@ -76,7 +76,7 @@ class Answer:
     def document(self) -> dict[str, Any]:
         """The body as a JSON object, be it an error or not.
 
-        :raises NotTheApi: for anything else.
+        :raises NotAnApiResponse: for anything else.
         """
         try:
             document = json.loads(self.body)
@@ -85,7 +85,7 @@ class Answer:
         if isinstance(document, dict):
             return document
         sample = errors.clean(self.body[:200].decode("utf-8", "replace"), 80)
-        raise errors.NotTheApi(
+        raise errors.NotAnApiResponse(
             f"{self.method} {self.path} answered {self.status} with {self.content_type or 'no content type'} instead "
             f"of a JSON object: {sample!r}. Check the connection's host: it must be the API's base URL, such as "
             "https://api.x.ai/v1, and nothing between may answer in its place."
@@ -106,7 +106,7 @@ class Answer:
             return None
 
 
-class Intake:
+class ResponseReader:
     """Sends one call and takes its answer in; shared by the threaded and the asynchronous driver."""
 
     def __init__(self, endpoint: Endpoint, call: Call[Any]) -> None:
@@ -176,13 +176,13 @@ class Intake:
         if self.length > self.call.limit:
             raise self._too_large("more")
         if time.monotonic() > self.deadline + self.length / SLOWEST:
-            raise errors.AnswerLost(
+            raise errors.ResponseLost(
                 f"{self.call.method} {self.call.shown_path}: the answer was still trickling in after "
                 f"{PATIENCE * self.endpoint.timeout:.0f} s (5 x the connection's timeout) and {self.length} bytes."
             )
 
-    def _too_large(self, size: str) -> errors.NotTheApi:
-        return errors.NotTheApi(
+    def _too_large(self, size: str) -> errors.NotAnApiResponse:
+        return errors.NotAnApiResponse(
             f"{self.call.method} {self.call.shown_path} answered with {size} bytes; {self.call.limit} are the most "
             "that is taken for such an answer."
         )
@@ -213,4 +213,4 @@ class Intake:
             return errors.InvalidRequest(f"{what}: not a request that can be sent ({words}). Check host and API key.")
         if isinstance(error, httpx.TimeoutException):
             words = f"no answer within {self.endpoint.timeout:g} s, the connection's timeout"
-        return errors.AnswerLost(f"{what}: the answer was lost ({words}).")
+        return errors.ResponseLost(f"{what}: the answer was lost ({words}).")

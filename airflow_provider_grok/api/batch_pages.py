@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Looks:
+class BatchStatusPage:
     """A look at each batch of a page.
 
     :param progress: by batch id.
@@ -26,14 +26,14 @@ class Looks:
     token: str | None
 
 
-def looks(*, limit: int = batches.PAGE, token: str | None = None) -> Call[Looks]:
+def looks(*, limit: int = batches.PAGE, token: str | None = None) -> Call[BatchStatusPage]:
     """Look at a page of the team's batches, newest first; one that cannot be read is left out.
 
     :param limit: batches per page.
     :param token: the last page's token.
     """
 
-    def read(answer: Answer) -> Looks:
+    def read(answer: Answer) -> BatchStatusPage:
         document = answer.json()
         listed = document.get("batches")
         now = batches.server_time(answer)
@@ -41,10 +41,10 @@ def looks(*, limit: int = batches.PAGE, token: str | None = None) -> Call[Looks]
         for entry in listed if isinstance(listed, list) else ():
             try:
                 batch = batches.Batch.parse(entry, f"{answer.method} {answer.path}")
-            except errors.NotTheApi:
+            except errors.NotAnApiResponse:
                 continue
             found[batch.batch_id] = batches.progress(batch, now)
         following = document.get("pagination_token")
-        return Looks(found, following if found and isinstance(following, str) else None)
+        return BatchStatusPage(found, following if found and isinstance(following, str) else None)
 
     return Call("GET", "/batches", read, query=batches.query(limit, token))

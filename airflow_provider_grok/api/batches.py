@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from airflow_provider_grok.api import argument, errors, pages
+from airflow_provider_grok.api import errors, pages, validation
 from airflow_provider_grok.api.call import Call, Flow
-from airflow_provider_grok.api.document import Document
 from airflow_provider_grok.api.jobs import Progress
+from airflow_provider_grok.api.model import ApiModel
 
 if TYPE_CHECKING:
     from airflow_provider_grok.api.answer import Answer
@@ -25,7 +25,7 @@ PAGE, REQUESTS_PAGE = 100, 1000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:=+~@-]{0,254}")
 
 
-class State(Document):
+class State(ApiModel):
     """How many requests of a batch are where; the server leaves out what is zero."""
 
     num_requests: int = 0
@@ -55,7 +55,7 @@ class State(Document):
         return self.num_pending if self.num_pending is not None else max(0, self.num_requests - self.ended)
 
 
-class Batch(Document):
+class Batch(ApiModel):
     """A batch; the server gives it no status, see `status`."""
 
     batch_id: str
@@ -105,14 +105,14 @@ class Batch(Document):
         return f"{self.state.ended} of {self.state.num_requests} done{failed}{cancelled}"
 
 
-class BatchPage(Document):
+class BatchPage(ApiModel):
     """A page of batches; the last one has no token."""
 
     batches: tuple[Batch, ...] = ()
     pagination_token: str | None = None
 
 
-class Metadata(Document):
+class Metadata(ApiModel):
     """What became of one request, without its result."""
 
     batch_request_id: str = ""
@@ -120,7 +120,7 @@ class Metadata(Document):
     model: str = ""
 
 
-class MetadataPage(Document):
+class MetadataPage(ApiModel):
     """A page of a batch's requests; the last one has no token."""
 
     batch_request_metadata: tuple[Metadata, ...] = ()
@@ -168,7 +168,7 @@ def create(name: str, input_file_id: str | None = None) -> Call[Batch]:
     :param name: its name; the server takes any number of batches of one name.
     :param input_file_id: a stored JSONL file; its requests are then billed, and none can be added.
     """
-    body = argument.merged({"name": argument.text(name, "name"), "input_file_id": input_file_id}, None)
+    body = validation.merged({"name": validation.text(name, "name"), "input_file_id": input_file_id}, None)
     return Call("POST", "/batches", Batch.read, body=body, paid=input_file_id is not None)
 
 
@@ -275,7 +275,7 @@ def request_ids(batch_id: str) -> Flow[set[str]]:
     return set((yield from request_order(batch_id)))
 
 
-def look(batch_id: str) -> Call[Progress]:
+def poll(batch_id: str) -> Call[Progress]:
     """Ask once how a batch is; its result is the Batch, for the results may be many.
 
     :param batch_id: the batch.

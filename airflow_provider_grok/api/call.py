@@ -104,7 +104,7 @@ class Now:
 
 
 @dataclass(frozen=True)
-class Aside:
+class BlockingCall:
     """A step of a flow: a short blocking action that is no HTTP, such as a write to the task state store.
 
     :param action: what to call; its value is the step's outcome.
@@ -113,6 +113,6 @@ class Aside:
     action: Callable[[], Any]
 
 
-Step: TypeAlias = "Call[Any] | Sleep | Now | Aside"
+Step: TypeAlias = "Call[Any] | Sleep | Now | BlockingCall"
 Flow: TypeAlias = Generator[Step, Any, T]
 Work: TypeAlias = "Call[T] | Flow[T]"

@@ -3,16 +3,16 @@
 GrokError
 ├── InvalidRequest            found by us before anything was sent
 ├── ApiError                  the server answered, and said no
-│   ├── NotAllowed            wrong or blocked key, missing right (400 with "API key", 401, 403)
-│   ├── BadArgument           400, 413, 415, 422
+│   ├── PermissionDenied            wrong or blocked key, missing right (400 with "API key", 401, 403)
+│   ├── InvalidArgument           400, 413, 415, 422
 │   ├── Moderated             400 on an image request that broke the content rules
 │   ├── NotFound              404
 │   ├── RateLimited           429; `retry_after` when the server named a time
 │   ├── LinkQuota             429 that no waiting cures: 1,000 active public links
-│   └── Overloaded            408, 409, 425, 5xx, 529
+│   └── ServerUnavailable            408, 409, 425, 5xx, 529
 ├── Unreachable               nothing was sent: refused connection, unknown host
-├── AnswerLost                sent, but no whole answer came back: the work may have been done
-│   └── NotTheApi             an answer came, but not this API's: a web page, no JSON, far too large
+├── ResponseLost                sent, but no whole answer came back: the work may have been done
+│   └── NotAnApiResponse             an answer came, but not this API's: a web page, no JSON, far too large
 ├── JobFailed                 a job ended without a result
 │   └── JobModerated          ... because of the content rules
 ├── JobTimeout                a job was given up on; it may finish later
@@ -44,9 +44,13 @@ class GrokError(Exception):
     """Something about a request to xAI went wrong.
 
     `permanent` is true where asking again would only fail, or pay, again. `billed` is None where nobody can know.
+    `transient` is true where the same request, if it does no harm twice, may be sent again soon. `outcome_unknown` is
+    true where the server may have carried the request out: what it may have made is looked for before it is sent again.
     """
 
     permanent = False
+    transient = False
+    outcome_unknown = False
     billed: bool | None = False
 
     def __init__(self, message: object = "") -> None:
@@ -74,14 +78,18 @@ class CostLimit(GrokError):
 class Unreachable(GrokError):
     """No connection came about, so nothing was sent."""
 
+    transient = True
 
-class AnswerLost(GrokError):
+
+class ResponseLost(GrokError):
     """The request left, and no whole answer came back."""
 
+    transient = True
+    outcome_unknown = True
     billed = None
 
 
-class NotTheApi(AnswerLost):
+class NotAnApiResponse(ResponseLost):
     """Something answered that does not speak this API."""
 
 
@@ -134,14 +142,14 @@ class ApiError(GrokError):
         return " ".join(part for part in parts if part)
 
 
-class NotAllowed(ApiError):
+class PermissionDenied(ApiError):
     """The key is wrong, blocked or lacks a right."""
 
     permanent = True
     advice = "Check the API key (the connection's password), its rights and the team's credit in the xAI console."
 
 
-class BadArgument(ApiError):
+class InvalidArgument(ApiError):
     """The server does not take this request as it is."""
 
     permanent = True
@@ -165,6 +173,8 @@ class NotFound(ApiError):
 class RateLimited(ApiError):
     """Too many requests at once; the server refused before doing any work."""
 
+    transient = True
+
     advice = "Run fewer tasks at a time (an Airflow pool), or let Airflow's retry wait."
 
 
@@ -175,8 +185,11 @@ class LinkQuota(ApiError):
     advice = "Revoke links (GrokUnshareOperator) or give them an end (expires_after)."
 
 
-class Overloaded(ApiError):
+class ServerUnavailable(ApiError):
     """The server failed, or had no room; later it may work."""
+
+    transient = True
+    outcome_unknown = True
 
     advice = "This usually passes: Airflow's retry will try again."
 
@@ -294,7 +307,7 @@ def refusal(
     code, message, ticks = parse_body(body)
     kind = _kind(status, code, message)
     billed: bool | None = bool(ticks) if ticks is not None else False
-    if ticks is None and paid and (kind is Moderated or kind is Overloaded):
+    if ticks is None and paid and (kind is Moderated or kind is ServerUnavailable):
         billed = None
     return kind(method, path, status, code, message, request_id, billed, ticks, retry_after)
 
@@ -305,7 +318,7 @@ def _kind(status: int, code: str, message: str) -> type[ApiError]:
         return _kind(_STATUSES.get(code, 500), code, message)
     words = message.lower()
     if status in (401, 403) or (status == 400 and "api key" in words):
-        return NotAllowed
+        return PermissionDenied
     if is_moderation(message):
         return Moderated
     if status == 404:
@@ -313,8 +326,8 @@ def _kind(status: int, code: str, message: str) -> type[ApiError]:
     if status == 429:
         return LinkQuota if "public" in words and ("quota" in words or "active" in words) else RateLimited
     if status in (408, 409, 425) or status >= 500:
-        return Overloaded
-    return BadArgument
+        return ServerUnavailable
+    return InvalidArgument
 
 
 def is_moderation(message: str) -> bool:

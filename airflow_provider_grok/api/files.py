@@ -11,8 +11,8 @@ from pydantic import Field
 
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.call import Call, Flow, Upload
-from airflow_provider_grok.api.document import Document, Link, Moment
 from airflow_provider_grok.api.downloads import FETCH_LIMIT, Fetched, fetch, fetched
+from airflow_provider_grok.api.model import ApiModel, Link, Moment
 from airflow_provider_grok.api.storage import (
     FileOutput,
     check_filename,
@@ -45,7 +45,7 @@ __all__ = [
     "upload",
 ]
 
-Order = Literal["asc", "desc"]
+SortOrder = Literal["asc", "desc"]
 SortBy = Literal["created_at", "filename", "size"]
 
 #: The largest upload, in bytes: the docs name 48 MB in one place and 50 MB in another.
@@ -54,7 +54,7 @@ UPLOAD_LIMIT = 48_000_000
 PAGE = 100
 
 
-class File(Document):
+class File(ApiModel):
     """A stored file."""
 
     id: str
@@ -67,7 +67,7 @@ class File(Document):
     public_url_expires_at: Moment = None
 
 
-class FilePage(Document):
+class FilePage(ApiModel):
     """A page of a listing; a token comes with every page, even the last.
 
     `data` must be there: to take some other answer for an empty listing would be to buy again what is stored.
@@ -77,21 +77,21 @@ class FilePage(Document):
     pagination_token: str | None = None
 
 
-class Deleted(Document):
+class Deleted(ApiModel):
     """What became of a file that was to be deleted."""
 
     id: str
     deleted: bool = True
 
 
-class PublicUrl(Document):
+class PublicUrl(ApiModel):
     """A public link; `expires_at` is None for one without end."""
 
     public_url: str = Field(pattern=r"^https?://[^\s\"<>\\]+$")
     expires_at: Moment = None
 
 
-class Revoked(Document):
+class Revoked(ApiModel):
     """What became of a link that was to be withdrawn; `revoked` is false where there was none."""
 
     id: str
@@ -170,7 +170,7 @@ def content(file_id: str, into: Path, *, limit: int = FETCH_LIMIT) -> Call[Fetch
 def page(
     *,
     filter: str | None = None,
-    order: Order = "desc",
+    order: SortOrder = "desc",
     sort_by: SortBy = "created_at",
     limit: int = PAGE,
     token: str | None = None,
@@ -191,7 +191,7 @@ def page(
 def listing(
     *,
     filter: str | None = None,
-    order: Order = "desc",
+    order: SortOrder = "desc",
     sort_by: SortBy = "created_at",
     limit: int | None = None,
 ) -> Flow[list[File]]:
@@ -227,7 +227,7 @@ def find(filename: str, *, size: int | None = None, since: float | None = None) 
     quoted = filename.replace("\\", "\\\\").replace('"', '\\"')
     try:
         files = yield from listing(filter=f'name = "{quoted}"')
-    except errors.BadArgument:
+    except errors.InvalidArgument:
         files = yield from listing()
     found = [file for file in files if file.filename == filename and size in (None, file.bytes)]
     if found or since is None:

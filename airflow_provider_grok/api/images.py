@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_grok.api import argument, errors, media
+from airflow_provider_grok.api import errors, media, validation
 from airflow_provider_grok.api.call import Call
-from airflow_provider_grok.api.document import Paid
 from airflow_provider_grok.api.jobs import Accepted, Progress
 from airflow_provider_grok.api.media import source
+from airflow_provider_grok.api.model import BillableModel
 
-__all__ = ["Image", "Images", "check_prompt", "edit", "edit_body", "generate", "generation_body", "look", "source"]
+__all__ = ["Image", "Images", "check_prompt", "edit", "edit_body", "generate", "generation_body", "poll", "source"]
 
 ASPECT_RATIOS = (
     *("1:1", "3:4", "4:3", "9:16", "16:9", "2:3", "3:2", "9:19.5", "19.5:9", "9:20", "20:9", "1:2", "2:1"),
@@ -46,7 +46,7 @@ class Image(media.Asset):
         return super().present or bool(self.b64_json and not self.moderated)
 
 
-class Images(Paid):
+class Images(BillableModel):
     """The result of an image request."""
 
     data: tuple[Image, ...] = ()
@@ -87,20 +87,20 @@ def generation_body(
     :param params: further fields, merged last and not checked.
     :raises InvalidRequest: for a value that the API would refuse.
     """
-    n = argument.whole(n, "n", 1, MOST)
+    n = validation.whole(n, "n", 1, MOST)
     body = {
-        "model": argument.text(model, "model"),
-        "prompt": argument.text(prompt, "prompt"),
+        "model": validation.text(model, "model"),
+        "prompt": validation.text(prompt, "prompt"),
         "n": n,
-        "aspect_ratio": aspect_ratio and argument.choice(aspect_ratio, "aspect_ratio", ASPECT_RATIOS),
-        "resolution": resolution and argument.choice(resolution, "resolution", RESOLUTIONS),
+        "aspect_ratio": aspect_ratio and validation.choice(aspect_ratio, "aspect_ratio", ASPECT_RATIOS),
+        "resolution": resolution and validation.choice(resolution, "resolution", RESOLUTIONS),
         "quality": quality and _quality(quality, model),
-        "response_format": response_format and argument.choice(response_format, "response_format", FORMATS),
+        "response_format": response_format and validation.choice(response_format, "response_format", FORMATS),
         "storage_options": storage_options and dict(storage_options),
         "user": str(user) if user else None,
         "output": None if upload_urls is None else _output(upload_urls, n, response_format),
     }
-    return argument.merged(body, params)
+    return validation.merged(body, params)
 
 
 def edit_body(
@@ -141,7 +141,7 @@ def edit_body(
         user=user,
         upload_urls=upload_urls,
     )
-    return argument.merged({**body, **_sources(image, images)}, params)
+    return validation.merged({**body, **_sources(image, images)}, params)
 
 
 def _sources(image: object, images: object) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _sources(image: object, images: object) -> dict[str, Any]:
 
 
 def _quality(quality: str, model: str) -> str | None:
-    argument.choice(quality, "quality", QUALITIES)
+    validation.choice(quality, "quality", QUALITIES)
     return quality if model.startswith(GRADED) else None
 
 
@@ -206,12 +206,12 @@ def _deferred(body: Mapping[str, Any]) -> dict[str, Any]:
     return dict(body) if body.get("response_format") == "b64_json" else {"deferred": True, **body}
 
 
-def look(request_id: str) -> Call[Progress]:
+def poll(request_id: str) -> Call[Progress]:
     """Ask once how an image request is (docs.x.ai, Images: deferred requests).
 
     :param request_id: the server's id of the request.
     """
-    return media.look("image", request_id, _finish)
+    return media.poll("image", request_id, _finish)
 
 
 def _finish(job_id: str, document: Mapping[str, Any]) -> Progress:

@@ -9,36 +9,14 @@ from typing import Any, Literal
 
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.call import Call, Flow, Now, Sleep
-
-Kind = Literal["image", "video", "batch"]
+from airflow_provider_grok.api.kinds import KINDS, Kind
 
 #: How many looks in a row may fail before the failure is the waiter's.
-LOST_LOOKS = 8
+LOST_POLLS = 8
 #: How many looks in a row must tell the same odd story (an error body instead of a status) before it is believed.
-ODD_LOOKS = 3
+ODD_POLLS = 3
 #: The longest rest between two looks that a server's Retry-After is given, in seconds: a job may end in the meantime.
 LONGEST_REST = 300.0
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How often to look, and how long things usually take, in seconds.
-
-    :param shortest: time between two looks at a young job.
-    :param longest: time between two looks at an old job.
-    :param usual: within this time a job that was accepted has normally left its stored file.
-    """
-
-    shortest: float
-    longest: float
-    usual: float
-
-
-PACES: dict[str, Pace] = {
-    "image": Pace(0.5, 5.0, 60.0),
-    "video": Pace(2.0, 15.0, 600.0),
-    "batch": Pace(5.0, 60.0, 15.0),
-}
 
 
 @dataclass(frozen=True)
@@ -89,7 +67,7 @@ def words(progress: Progress, age: float) -> str:
     )
 
 
-def look(job: Job) -> Call[Progress]:
+def poll(job: Job) -> Call[Progress]:
     """Ask once how a job is.
 
     :param job: the job.
@@ -97,9 +75,9 @@ def look(job: Job) -> Call[Progress]:
     from airflow_provider_grok.api import batches, images, videos
 
     ask: dict[str, Callable[[str], Call[Progress]]] = {
-        "image": images.look,
-        "video": videos.look,
-        "batch": batches.look,
+        "image": images.poll,
+        "video": videos.poll,
+        "batch": batches.poll,
     }
     return ask[job.kind](job.id)
 
@@ -111,8 +89,9 @@ def pause(kind: Kind, age: float, poll_interval: float | None = None) -> float:
     :param age: seconds since the submission.
     :param poll_interval: a fixed time in seconds instead.
     """
-    pace = PACES[kind]
-    interval = poll_interval if poll_interval is not None else min(max(age * 0.05, pace.shortest), pace.longest)
+    facts = KINDS[kind]
+    by_age = min(max(age * 0.05, facts.shortest_interval), facts.longest_interval)
+    interval = by_age if poll_interval is None else poll_interval
     return interval * random.uniform(0.9, 1.1)  # noqa: S311 - spreads polls, keeps no secret
 
 
@@ -131,29 +110,28 @@ class Accepted:
 
 
 @dataclass
-class Patience:
+class ErrorBudget:
     """Decides over a series of looks which to believe and which failures to bear."""
 
     lost: int = 0
     odd: int = 0
 
-    def bear(self, error: errors.GrokError) -> float | None:
+    def record_error(self, error: errors.GrokError) -> float | None:
         """Count a failed look; the answer is how long the server wants to be left alone, if it said so.
 
         :raises GrokError: the same error, when it is permanent or one too many.
         """
-        passing = isinstance(error, errors.RateLimited | errors.Overloaded | errors.AnswerLost | errors.Unreachable)
         self.lost += 1
-        if not passing or self.lost > LOST_LOOKS:
+        if not error.transient or self.lost > LOST_POLLS:
             raise error
         rest = error.retry_after if isinstance(error, errors.ApiError) else None
         return None if rest is None else min(rest, LONGEST_REST)
 
-    def believe(self, progress: Progress) -> bool:
+    def record_success(self, progress: Progress) -> bool:
         """Count a look that came back; whether it is to be taken as the job's end."""
         self.lost = 0
         self.odd = self.odd + 1 if progress.odd else 0
-        return progress.state != "pending" and (not progress.odd or self.odd >= ODD_LOOKS)
+        return progress.state != "pending" and (not progress.odd or self.odd >= ODD_POLLS)
 
 
 def wait(
@@ -174,27 +152,27 @@ def wait(
     :raises JobTimeout: when the deadline has passed.
     :raises GrokError: when nine looks in a row failed, or one failed for good.
     """
-    patience, note = Patience(), ""
+    patience, note = ErrorBudget(), ""
     while True:
         rest: float | None = None
         try:
-            progress = yield from look(job)
-            if patience.believe(progress):
+            progress = yield from poll(job)
+            if patience.record_success(progress):
                 return replace(progress, odd=False)
             # An empty answer is no news, and does not make the last one old.
             news, note = progress.note not in ("", note), progress.note or note
         except errors.GrokError as error:
-            rest, news = patience.bear(error), False
+            rest, news = patience.record_error(error), False
         now = yield from _now()
         if report and news:
             report(words(progress, now - job.submitted_at))
         if deadline is not None and now >= deadline:
-            raise given_up(job, now, name, note)
+            raise timeout_error(job, now, name, note)
         interval = max(pause(job.kind, now - job.submitted_at, poll_interval), rest or 0.0)
         yield Sleep(interval if deadline is None else min(interval, deadline - now))
 
 
-def given_up(job: Job, now: float, name: str = "", note: str = "") -> errors.JobTimeout:
+def timeout_error(job: Job, now: float, name: str = "", note: str = "") -> errors.JobTimeout:
     """Say that a job was given up on, and what will become of it.
 
     :param job: the job.

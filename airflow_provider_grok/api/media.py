@@ -10,8 +10,9 @@ from urllib.parse import quote, urlsplit
 
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.call import MEDIA_LIMIT, Call
-from airflow_provider_grok.api.document import Paid
-from airflow_provider_grok.api.jobs import Accepted, Kind, Progress
+from airflow_provider_grok.api.jobs import Accepted, Progress
+from airflow_provider_grok.api.kinds import Kind
+from airflow_provider_grok.api.model import BillableModel
 from airflow_provider_grok.api.storage import FileOutput, check_id
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _PLAIN_ID = re.compile(r"(?!\.+\Z)[\x21-\x7e]{1,255}")
 _MEDIA_NAMES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".mov", ".webm", ".mp3", ".wav")
 
 
-class Asset(Paid):
+class Asset(BillableModel):
     """An image or a video as a job's result shows it; `url` dies soon, `file_output` is the stored copy."""
 
     url: str | None = None
@@ -107,7 +108,7 @@ def submit(kind: Kind, path: str, body: Mapping[str, Any], finish: Finish) -> Ca
             return Accepted(kind, job_id, progress)
         if job_id:
             return Accepted(kind, job_id)
-        raise errors.NotTheApi(
+        raise errors.NotAnApiResponse(
             f"{answer.method} {answer.path} answered {answer.status} with neither a request_id nor a result (fields: "
             f"{errors.clean(', '.join(document), 200)}). Whether it was billed is not known."
         )
@@ -115,7 +116,7 @@ def submit(kind: Kind, path: str, body: Mapping[str, Any], finish: Finish) -> Ca
     return Call("POST", path, read, body=body, paid=True, limit=MEDIA_LIMIT)
 
 
-def look(kind: Kind, request_id: str, finish: Finish) -> Call[Progress]:
+def poll(kind: Kind, request_id: str, finish: Finish) -> Call[Progress]:
     """Ask once how a job is; every odd answer that was ever seen has a meaning here.
 
     :param kind: image or video.
@@ -130,7 +131,7 @@ def look(kind: Kind, request_id: str, finish: Finish) -> Call[Progress]:
         if answer.status == 400:
             refusal = _refusal(answer)
             # A wrong key is a 400 too, and says nothing about the job.
-            if isinstance(refusal, errors.NotAllowed):
+            if isinstance(refusal, errors.PermissionDenied):
                 raise refusal
             return Progress("failed", failure=_failure(kind, request_id, "failed", answer), odd=True)
         return _progress(kind, request_id, document, answer, finish)

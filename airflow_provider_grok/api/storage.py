@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_grok.api import errors
-from airflow_provider_grok.api.document import Link, Moment, Paid
+from airflow_provider_grok.api.model import BillableModel, Link, Moment
 
 #: Shortest and longest life of a file or a link, in seconds.
 SHORTEST_LIFE, LONGEST_LIFE = 3600, 30 * 24 * 3600
@@ -28,7 +28,7 @@ _MAGIC = (
 )
 
 
-class FileOutput(Paid):
+class FileOutput(BillableModel):
     """How a result was stored (docs.x.ai, Imagine: `file_output`).
 
     `public_url_error` says why a stored result has no link though one was asked for.

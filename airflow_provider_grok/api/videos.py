@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_grok.api import argument, errors, media
+from airflow_provider_grok.api import errors, media, validation
 from airflow_provider_grok.api.call import Call
 from airflow_provider_grok.api.jobs import Accepted, Progress
 from airflow_provider_grok.api.media import source
@@ -21,7 +21,7 @@ SECONDS, SECONDS_FROM_REFERENCES, SECONDS_ADDED = (1, 15), 10, (2, 10)
 MOST_REFERENCES, MOST_AUDIOS, MOST_KEYFRAMES = 7, 3, 4
 
 
-class Skills(NamedTuple):
+class ModelCapabilities(NamedTuple):
     """What a model can do (docs.x.ai, Videos: models)."""
 
     resolutions: tuple[str, ...] = RESOLUTIONS
@@ -29,14 +29,14 @@ class Skills(NamedTuple):
     remakes: bool = False
 
 
-_NEWEST = Skills(takes=frozenset({"reference_images", "last_frame", "keyframes", "reference_audios"}))
+_NEWEST = ModelCapabilities(takes=frozenset({"reference_images", "last_frame", "keyframes", "reference_audios"}))
 #: Models whose limits are known; any other is sent as it is.
-MODELS: dict[str, Skills] = {
-    "grok-imagine-video": Skills(("480p", "720p"), frozenset({"reference_images"}), remakes=True),
+MODELS: dict[str, ModelCapabilities] = {
+    "grok-imagine-video": ModelCapabilities(("480p", "720p"), frozenset({"reference_images"}), remakes=True),
     "grok-imagine-video-1.5": _NEWEST,
     "grok-imagine-video-1.5-preview": _NEWEST,
     "grok-imagine-video-1.5-2026-05-30": _NEWEST,
-    "grok-imagine-video-1.5-lite": Skills(),
+    "grok-imagine-video-1.5-lite": ModelCapabilities(),
 }
 
 
@@ -106,13 +106,13 @@ def generation_body(
     :param params: further fields, merged last and not checked.
     :raises InvalidRequest: for a value, or a combination, that the API would refuse.
     """
-    seconds = argument.whole(duration, "duration", *SECONDS)
+    seconds = validation.whole(duration, "duration", *SECONDS)
     body = {
-        "model": argument.text(model, "model"),
-        "prompt": None if prompt is None else argument.text(prompt, "prompt"),
+        "model": validation.text(model, "model"),
+        "prompt": None if prompt is None else validation.text(prompt, "prompt"),
         "duration": seconds,
-        "aspect_ratio": aspect_ratio and argument.choice(aspect_ratio, "aspect_ratio", ASPECT_RATIOS),
-        "resolution": resolution and argument.choice(resolution, "resolution", RESOLUTIONS),
+        "aspect_ratio": aspect_ratio and validation.choice(aspect_ratio, "aspect_ratio", ASPECT_RATIOS),
+        "resolution": resolution and validation.choice(resolution, "resolution", RESOLUTIONS),
         "image": None if image is None else source(image),
         "reference_images": _several(reference_images, "reference_images", MOST_REFERENCES, source),
         "reference_audios": _several(reference_audios, "reference_audios", MOST_AUDIOS, _audio),
@@ -124,9 +124,9 @@ def generation_body(
         "user": str(user) if user else None,
         "output": upload_url and {"upload_url": upload_url},
     }
-    known = argument.merged(body, None)
+    known = validation.merged(body, None)
     _check_combination(known)
-    return argument.merged(known, params)
+    return validation.merged(known, params)
 
 
 def _several(given: object, what: str, most: int, read: Any) -> list[dict[str, str]] | None:
@@ -140,14 +140,14 @@ def _several(given: object, what: str, most: int, read: Any) -> list[dict[str, s
 
 def _audio(value: object, what: str) -> dict[str, str]:
     if isinstance(value, Mapping) and len(value) == 1 and {"voice_id", "url"} & value.keys():
-        return {str(key): argument.text(item, what) for key, item in value.items()}
-    voice = argument.text(value, what)
+        return {str(key): validation.text(item, what) for key, item in value.items()}
+    voice = validation.text(value, what)
     return source(voice, what) if "/" in voice or voice.startswith("data:") else {"voice_id": voice}
 
 
 def _keyframes(given: object, seconds: int) -> list[dict[str, Any]] | None:
     def read(frame: object, what: str) -> dict[str, Any]:
-        at = argument.number(frame.get("timestamp_s")) if isinstance(frame, Mapping) else None
+        at = validation.number(frame.get("timestamp_s")) if isinstance(frame, Mapping) else None
         if not isinstance(frame, Mapping) or at is None:
             raise errors.InvalidRequest(f"{what} must be {{'image': a source, 'timestamp_s': seconds}}.")
         if not 0 < at < seconds:
@@ -214,13 +214,13 @@ def edit_body(
     """
     body = {
         "model": _remaker(model),
-        "prompt": argument.text(prompt, "prompt"),
+        "prompt": validation.text(prompt, "prompt"),
         "video": source(video, "video"),
         "storage_options": storage_options and dict(storage_options),
         "user": str(user) if user else None,
         "output": upload_url and {"upload_url": upload_url},
     }
-    return argument.merged(body, params)
+    return validation.merged(body, params)
 
 
 def extension_body(
@@ -243,13 +243,13 @@ def extension_body(
 
     :raises InvalidRequest: for a value that the API would refuse.
     """
-    seconds = argument.whole(duration, "duration", *SECONDS_ADDED)
+    seconds = validation.whole(duration, "duration", *SECONDS_ADDED)
     body = edit_body(prompt=prompt, video=video, model=model, storage_options=storage_options, upload_url=upload_url)
-    return argument.merged({**body, "duration": seconds}, params)
+    return validation.merged({**body, "duration": seconds}, params)
 
 
 def _remaker(model: str) -> str:
-    skills = MODELS.get(argument.text(model, "model"))
+    skills = MODELS.get(validation.text(model, "model"))
     if (skills and not skills.remakes) or model.startswith("grok-imagine-image"):
         _refuse("Editing or extending a video", model, "use grok-imagine-video")
     return model
@@ -279,12 +279,12 @@ def extend(body: Mapping[str, Any]) -> Call[Accepted]:
     return media.submit("video", "/videos/extensions", body, _finish)
 
 
-def look(request_id: str) -> Call[Progress]:
+def poll(request_id: str) -> Call[Progress]:
     """Ask once how a video request is (docs.x.ai, Videos: get).
 
     :param request_id: the server's id of the request.
     """
-    return media.look("video", request_id, _finish)
+    return media.poll("video", request_id, _finish)
 
 
 def _finish(job_id: str, document: Mapping[str, Any]) -> Progress:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from airflow_provider_grok.api import errors
-from airflow_provider_grok.api.answer import Answer, Intake
-from airflow_provider_grok.api.call import Aside, Call, Flow, Now, Sleep, Step, Upload, Work
+from airflow_provider_grok.api.answer import Answer, ResponseReader
+from airflow_provider_grok.api.call import BlockingCall, Call, Flow, Now, Sleep, Step, Upload, Work
 from airflow_provider_grok.api.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -28,9 +28,22 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from airflow_provider_grok.api.document import Document
+    from airflow_provider_grok.api.model import ApiModel
 
-__all__ = ["Answer", "Aside", "Call", "Endpoint", "Flow", "Now", "Sleep", "Step", "Upload", "Work", "arun", "run"]
+__all__ = [
+    "Answer",
+    "BlockingCall",
+    "Call",
+    "Endpoint",
+    "Flow",
+    "Now",
+    "Sleep",
+    "Step",
+    "Upload",
+    "Work",
+    "arun",
+    "run",
+]
 
 T = TypeVar("T")
 
@@ -196,8 +209,8 @@ def pause_after(error: errors.GrokError, attempt: int, *, may_repeat: bool) -> f
         if error.retry_after is None:
             return min(30.0, 2.0 ** (attempt - 1)) * jitter
         return error.retry_after if error.retry_after <= LONGEST_WAIT else None
-    if may_repeat and isinstance(error, errors.Overloaded | errors.AnswerLost | errors.Unreachable):
-        if isinstance(error, errors.Overloaded) and error.retry_after is not None:
+    if may_repeat and error.transient:
+        if isinstance(error, errors.ServerUnavailable) and error.retry_after is not None:
             return error.retry_after if error.retry_after <= LONGEST_WAIT else None
         return min(8.0, 0.25 * 2.0 ** (attempt - 1)) * jitter
     return None
@@ -223,7 +236,7 @@ def _read(call: Call[T], answer: Answer) -> T:
 def _send(client: httpx.Client, endpoint: Endpoint, call: Call[Any]) -> Answer:
     import httpx
 
-    intake = Intake(endpoint, call)
+    intake = ResponseReader(endpoint, call)
     try:
         with intake.request() as request, client.stream(**request) as response, intake.body(response) as sink:
             for chunk in response.iter_bytes():
@@ -236,7 +249,7 @@ def _send(client: httpx.Client, endpoint: Endpoint, call: Call[Any]) -> Answer:
 async def _asend(client: httpx.AsyncClient, endpoint: Endpoint, call: Call[Any]) -> Answer:
     import httpx
 
-    intake = Intake(endpoint, call)
+    intake = ResponseReader(endpoint, call)
     try:
         with intake.request() as request:
             async with client.stream(**request) as response:
@@ -256,7 +269,7 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def prepare(*documents: type[Document]) -> None:
+def prepare(*documents: type[ApiModel]) -> None:
     """Do beforehand, in a thread, what would stop an event loop at its first call for tens of milliseconds.
 
     :param documents: models of answers that will be read.

@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     from airflow_provider_grok.api.call import Call, Work
     from airflow_provider_grok.api.endpoint import Endpoint
     from airflow_provider_grok.api.jobs import Accepted
-    from airflow_provider_grok.hooks.connection import Settings
-    from airflow_provider_grok.hooks.memory import Buyer
-    from airflow_provider_grok.hooks.order import Bought
-    from airflow_provider_grok.hooks.purchase import Purchase
-    from airflow_provider_grok.hooks.terms import Terms
+    from airflow_provider_grok.flows.purchases.options import PurchaseOptions, Settings
+    from airflow_provider_grok.flows.purchases.purchase import Purchase
+    from airflow_provider_grok.flows.purchases.result import PurchaseResult
+    from airflow_provider_grok.flows.purchases.store import TaskIdentity
 
 T = TypeVar("T")
 
@@ -90,7 +89,7 @@ class BaseGrokHook(BaseHook):
 
         return await wire.arun(await self.aendpoint(), work, may_buy=False)
 
-    def buy(self, call: Call[Accepted], key: str | None = None, **options: Any) -> Bought:
+    def buy(self, call: Call[Accepted], key: str | None = None, **options: Any) -> PurchaseResult:
         """Buy a picture or video and wait for it; inside a task never twice, whatever dies in between.
 
         :param call: a paid call, such as `images.edit(images.edit_body(prompt=..., image=...))`.
@@ -101,13 +100,13 @@ class BaseGrokHook(BaseHook):
         :raises GrokError: when the job failed; says whether it was billed.
         """
         from airflow_provider_grok.api import wire
-        from airflow_provider_grok.hooks.terms import Terms
+        from airflow_provider_grok.flows.purchases.options import PurchaseOptions
 
-        terms = Terms.of(self.settings, **options)
+        terms = PurchaseOptions.of(self.settings, **options)
         purchase = self.purchase(call, terms, key=key)
         return _or_raise(wire.run(self.endpoint, purchase.complete(terms.timeout_of(call), terms.poll_interval)))
 
-    async def abuy(self, call: Call[Accepted], key: str | None = None, **options: Any) -> Bought:
+    async def abuy(self, call: Call[Accepted], key: str | None = None, **options: Any) -> PurchaseResult:
         """Buy like `buy`, on the running event loop.
 
         :param call: a paid call.
@@ -117,9 +116,9 @@ class BaseGrokHook(BaseHook):
         import asyncio
 
         from airflow_provider_grok.api import wire
-        from airflow_provider_grok.hooks.terms import Terms
+        from airflow_provider_grok.flows.purchases.options import PurchaseOptions
 
-        terms = await asyncio.to_thread(lambda: Terms.of(self.settings, **options))
+        terms = await asyncio.to_thread(lambda: PurchaseOptions.of(self.settings, **options))
         purchase = await asyncio.to_thread(self.purchase, call, terms, key=key)
         work = purchase.complete(terms.timeout_of(call), terms.poll_interval)
         return _or_raise(await wire.arun(purchase.endpoint, work))
@@ -127,10 +126,10 @@ class BaseGrokHook(BaseHook):
     def purchase(
         self,
         call: Call[Accepted],
-        terms: Terms,
+        terms: PurchaseOptions,
         *,
         key: str | None = None,
-        buyer: Buyer | None = None,
+        buyer: TaskIdentity | None = None,
         slot: str | None = None,
     ) -> Purchase:
         """The purchase of a paid call on given terms, as flows.
@@ -141,15 +140,16 @@ class BaseGrokHook(BaseHook):
         :param buyer: who buys; None: the task that is running, or nobody.
         :param slot: key of its record; None: one for each different request.
         """
-        from airflow_provider_grok.hooks.memory import current_buyer, digest_of, request_digest
-        from airflow_provider_grok.hooks.order import check_purchase
-        from airflow_provider_grok.hooks.purchase import Purchase
+        from airflow_provider_grok.flows.purchases.key import digest_of, request_digest
+        from airflow_provider_grok.flows.purchases.purchase import Purchase
+        from airflow_provider_grok.flows.purchases.result import check_purchase
+        from airflow_provider_grok.hooks.task import current_task
 
         check_purchase(call)
         digest = request_digest(call.path, call.body or {})
         return Purchase(
             terms.order(call),
-            buyer or current_buyer(),
+            buyer or current_task(),
             self.endpoint,
             digest=digest_of([digest, key]) if key else digest,
             slot=slot or digest_of([digest, key])[:16],
@@ -171,7 +171,7 @@ class BaseGrokHook(BaseHook):
         return in_words(key)
 
 
-def _or_raise(bought: Bought) -> Bought:
+def _or_raise(bought: PurchaseResult) -> PurchaseResult:
     """Give a purchase back, unless nothing came of it."""
     from airflow_provider_grok.api.errors import GrokError
 

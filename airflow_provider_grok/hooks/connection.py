@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.endpoint import DEFAULT_BASE_URL, Endpoint
 from airflow_provider_grok.api.storage import LONGEST_LIFE, SHORTEST_LIFE
+from airflow_provider_grok.flows.purchases.options import Settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider_grok.api.account import ApiKey
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The connection's extras that are no part of the endpoint.
-
-    :param expires_after: the team's default life of stored files, in seconds; None: no end.
-    :param max_cost_usd: default of the operators' `max_cost_usd`.
-    :param recovery_wait: seconds to look for the result of a lost answer; None: a minute for pictures, ten for videos.
-    """
-
-    expires_after: int | None = None
-    max_cost_usd: float | None = None
-    recovery_wait: float | None = None
 
 
 def endpoint_of(connection: Connection, extra: Mapping[str, Any]) -> Endpoint:

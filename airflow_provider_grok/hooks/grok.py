@@ -10,8 +10,8 @@ from airflow_provider_grok.hooks.base import BaseGrokHook
 
 if TYPE_CHECKING:
     from airflow_provider_grok.api.files import File
-    from airflow_provider_grok.hooks.order import Bought
-    from airflow_provider_grok.hooks.orphans import Claims, Orphan
+    from airflow_provider_grok.flows.purchases.orphans import Claims, Orphan
+    from airflow_provider_grok.flows.purchases.result import PurchaseResult
 
 #: The models that are asked where none is named.
 IMAGE_MODEL, VIDEO_MODEL = "grok-imagine-image-2.0", "grok-imagine-video-1.5"
@@ -40,12 +40,12 @@ class GrokHook(BaseGrokHook):
         :param expires_at: its end instead: aware datetime or ISO text.
         """
         from airflow_provider_grok.api import wire
-        from airflow_provider_grok.hooks.memory import current_buyer
-        from airflow_provider_grok.hooks.terms import life
-        from airflow_provider_grok.hooks.uploads import upload_once
+        from airflow_provider_grok.flows.files.upload import upload_once
+        from airflow_provider_grok.flows.purchases.options import life
+        from airflow_provider_grok.hooks.task import current_task
 
         seconds = life(expires_after, expires_at, usual=self.settings.expires_after)
-        work = upload_once(self.endpoint, source, current_buyer(), filename=filename, expires_after=seconds)
+        work = upload_once(self.endpoint, source, current_task(), filename=filename, expires_after=seconds)
         return wire.run(self.endpoint, work).file.id
 
     def share(self, file: str, *, expires_after: Any = timedelta(days=7)) -> str:
@@ -56,8 +56,8 @@ class GrokHook(BaseGrokHook):
             None: as long as the file's.
         :raises InvalidRequest: for a link that would outlive its file, or a kind of file that is not shared.
         """
-        from airflow_provider_grok.hooks.sharing import share_file
-        from airflow_provider_grok.hooks.terms import LINK_LIFE, life
+        from airflow_provider_grok.flows.files.share import share_file
+        from airflow_provider_grok.flows.purchases.options import LINK_LIFE, life
 
         seconds = life(expires_after, None, what="public link")
         return str(self.run(share_file(file, seconds, usual=LINK_LIFE, log=self.log)).public_url)
@@ -90,7 +90,7 @@ class GrokHook(BaseGrokHook):
         :param destination: where to; ends in `/` = a folder, and the file keeps its name.
         """
         from airflow_provider_grok.api import wire
-        from airflow_provider_grok.hooks.downloads import download_to
+        from airflow_provider_grok.flows.files.download import download_to
 
         return wire.run(self.endpoint, download_to(file, destination))
 
@@ -129,7 +129,7 @@ class GrokHook(BaseGrokHook):
         :param claimed: what is not to be listed: claims, or ids of files and batches.
         :param older_than: seconds; what is younger may still be on its way into a record.
         """
-        from airflow_provider_grok.hooks import orphans
+        from airflow_provider_grok.flows.purchases import orphans
 
         return self.run(orphans.listing(orphans.Claims.of(claimed), older_than))
 
@@ -186,5 +186,5 @@ def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return fields, {k: v for k, v in options.items() if k not in _FIELDS}
 
 
-def _ids(bought: Bought, fields: Mapping[str, Any]) -> Any:
+def _ids(bought: PurchaseResult, fields: Mapping[str, Any]) -> Any:
     return bought.file_ids if "n" in fields else bought.file_ids[0]

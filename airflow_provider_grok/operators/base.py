@@ -47,7 +47,7 @@ class GrokOperator(BaseOperator):
 
 
 @contextmanager
-def in_airflow_terms() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Fail a task at once where a retry would only fail, or pay, again; let Airflow retry where it may help."""
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
 

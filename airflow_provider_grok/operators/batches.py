@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_grok.links import GrokConsoleLink
-from airflow_provider_grok.operators.base import GrokOperator, in_airflow_terms, receipt
+from airflow_provider_grok.operators.base import GrokOperator, receipt, translate_errors
 from airflow_provider_grok.operators.persist import GrokPersistOperator
 from airflow_provider_grok.operators.requests import (
     edit_image,
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_grok.hooks.batches import BatchPurchase, Placed
-    from airflow_provider_grok.hooks.memory import Reuse
-    from airflow_provider_grok.hooks.terms import Terms
+    from airflow_provider_grok.flows.batches.purchase import BatchPurchase, SubmittedBatch
+    from airflow_provider_grok.flows.purchases.key import Reuse
+    from airflow_provider_grok.flows.purchases.options import PurchaseOptions
 
     Duration = timedelta | float | str
 
@@ -101,9 +101,9 @@ class GrokBatchOperator(GrokOperator):
     def execute(self, context: Context) -> str:
         """Find the batch of an earlier try, or make it; add what it lacks."""
         from airflow_provider_grok.api import errors, wire
-        from airflow_provider_grok.hooks.input_files import storing
+        from airflow_provider_grok.flows.batches.input_files import storing
 
-        with in_airflow_terms():
+        with translate_errors():
             file = given(self.input_file)
             if (file is None) == (given(self.requests) is None):
                 raise errors.InvalidRequest(
@@ -113,7 +113,7 @@ class GrokBatchOperator(GrokOperator):
             purchase = self._purchase(context, entries)
             store = storing(self.hook.endpoint, purchase, self.log) if file is not None else None
             try:
-                placed: Placed = wire.run(self.hook.endpoint, purchase.place(store))
+                placed: SubmittedBatch = wire.run(self.hook.endpoint, purchase.place(store))
             except errors.GrokError as error:
                 batch_id = purchase.batch.batch_id if purchase.batch else getattr(error, "job_id", None)
                 counts = {"requests": len(entries), "added": purchase.added}
@@ -135,18 +135,18 @@ class GrokBatchOperator(GrokOperator):
 
     def _lines(self, source: str) -> list[Mapping[str, Any]]:
         from airflow_provider_grok.api import wire
-        from airflow_provider_grok.hooks.input_files import read_lines
+        from airflow_provider_grok.flows.batches.input_files import read_lines
 
         return wire.run(self.hook.endpoint, read_lines(self.hook.endpoint, source))
 
     def _purchase(self, context: Context, entries: Sequence[Mapping[str, Any]]) -> BatchPurchase:
-        from airflow_provider_grok.hooks.batch_orders import BatchOrder
-        from airflow_provider_grok.hooks.batches import BatchPurchase
-        from airflow_provider_grok.hooks.memory import Buyer
-        from airflow_provider_grok.hooks.terms import Terms
+        from airflow_provider_grok.flows.batches.purchase import BatchPurchase
+        from airflow_provider_grok.flows.batches.requests import BatchPurchaseRequest
+        from airflow_provider_grok.flows.purchases.options import PurchaseOptions
+        from airflow_provider_grok.hooks.task import task_identity
 
-        settings, buyer = self.hook.settings, Buyer.of_task(context)
-        terms: Terms = Terms.of(
+        settings, buyer = self.hook.settings, task_identity(context)
+        terms: PurchaseOptions = PurchaseOptions.of(
             settings,
             begun=buyer.has_begun(BatchPurchase.slot),
             expires_after=self.expires_after,
@@ -155,21 +155,21 @@ class GrokBatchOperator(GrokOperator):
             max_cost_usd=self.max_cost_usd,
             reuse=self.reuse,
         )
-        order = BatchOrder(entries, named(self.name), terms.expires_after, terms.link, terms.max_cost)
+        order = BatchPurchaseRequest(entries, named(self.name), terms.expires_after, terms.link, terms.max_cost)
         self._ti: Any = context["ti"]
         self._bought = BatchPurchase(
             order, buyer, reuse=terms.reuse, recovery_wait=settings.recovery_wait, log=self.log
         )
         return self._bought
 
-    def _push(self, context: Context, placed: Placed, count: int) -> None:
+    def _push(self, context: Context, placed: SubmittedBatch, count: int) -> None:
         counts, usage = {"requests": count, "added": placed.added}, {**self._bought.usage(), "estimated": True}
         told = receipt(counts=counts, usage=usage, request_id=placed.batch.batch_id, reused=not placed.added)
         self.push(context, receipt=told)
 
     def on_kill(self) -> None:
         """Cancel the half-filled batch if the task was ended for good; else the next try adds what is missing."""
-        from airflow_provider_grok.hooks.killing import cancel_if_over
+        from airflow_provider_grok.flows.batches.cancel import cancel_if_over
 
         purchase: BatchPurchase | None = getattr(self, "_bought", None)
         if purchase and purchase.batch:
@@ -196,7 +196,7 @@ class GrokBatchCancelOperator(GrokOperator):
         """Cancel."""
         from airflow_provider_grok.api import batches
 
-        with in_airflow_terms():
+        with translate_errors():
             batch = self.hook.run(batches.cancel(str(self.batch_id).strip()))
             self.log.info("Cancelled batch %s: %s.", batch.batch_id, batch.note)
             self.push(context, receipt=receipt(counts=batch.state.counts(), request_id=batch.batch_id))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_grok.hooks.order import Bought
+    from airflow_provider_grok.flows.purchases.result import PurchaseResult
 
 
 def request_told(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def _name_of(source: Any) -> str:
     return named.partition("?")[0] if isinstance(named, str) else ""
 
 
-def check(bought: Bought, on_moderated: str) -> None:
+def check(bought: PurchaseResult, on_moderated: str) -> None:
     """Fail, or skip, for what is missing: everything that was kept is in XCom by now.
 
     :param bought: what the purchase came to.
@@ -51,19 +51,19 @@ def check(bought: Bought, on_moderated: str) -> None:
         raise AirflowSkipException("The content rules took every result away.")
 
 
-def _fail_for_lost(bought: Bought, lost: list[Any]) -> None:
+def _fail_for_lost(bought: PurchaseResult, lost: list[Any]) -> None:
     from airflow_provider_grok.api.account import usd
     from airflow_provider_grok.api.errors import GrokError
-    from airflow_provider_grok.hooks.assets import Stuck, Unkept
+    from airflow_provider_grok.flows.files.result_store import NotStorable, NotStored
 
     words = f"{len(lost)} of {len(bought.rows)} results of job {bought.job_id} could not be kept"
     paid = f"It was billed ({usd(bought.ticks):.4f} USD{', estimated' if bought.estimated else ''})"
     reasons = "; ".join(row.reason or "no reason is known" for row in lost)
-    if not any(isinstance(row, Unkept) for row in lost):
+    if not any(isinstance(row, NotStored) for row in lost):
         error = GrokError(f"{words}: {reasons}. {paid}.")
         # Where some were kept, the record is done: a retry buys nothing and finds the same.
         error.permanent = bool(bought.file_ids)
     else:
         error = GrokError(f"{words}: {reasons}. {paid}; while the link lives, another try fetches it unpaid.")
-        error.permanent = all(isinstance(row, Stuck) for row in lost)
+        error.permanent = all(isinstance(row, NotStorable) for row in lost)
     raise error

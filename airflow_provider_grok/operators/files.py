@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_grok.links import GrokPublicLink
-from airflow_provider_grok.operators.base import GrokOperator, in_airflow_terms, receipt
+from airflow_provider_grok.operators.base import GrokOperator, receipt, translate_errors
 from airflow_provider_grok.operators.values import flat, given, in_shape, named, truth
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_grok.api.call import Flow
-    from airflow_provider_grok.hooks.assets import Stored
-    from airflow_provider_grok.hooks.memory import Reuse
+    from airflow_provider_grok.flows.files.result_store import StoredResult
+    from airflow_provider_grok.flows.purchases.key import Reuse
 
     Duration = timedelta | float | str
 
@@ -62,16 +62,16 @@ class GrokUploadOperator(GrokOperator):
 
     def execute(self, context: Context) -> Any:
         """Store every source that is not stored yet; what was stored is in XCom before anything can fail."""
-        from airflow_provider_grok.hooks.assets import Stored
+        from airflow_provider_grok.flows.files.result_store import StoredResult
 
-        done: list[Stored] = []
+        done: list[StoredResult] = []
         reused = True
-        with in_airflow_terms():
+        with translate_errors():
             sources = self._sources()
             try:
                 for source in sources:
                     uploaded = self._upload(context, source)
-                    done.append(Stored.of_file(uploaded.file))
+                    done.append(StoredResult.of_file(uploaded.file))
                     reused = reused and uploaded.reused
             finally:
                 rows = [row.row() for row in done]
@@ -93,15 +93,15 @@ class GrokUploadOperator(GrokOperator):
 
     def _upload(self, context: Context, source: str) -> Any:
         from airflow_provider_grok.api import wire
-        from airflow_provider_grok.hooks.memory import Buyer
-        from airflow_provider_grok.hooks.terms import life, reuse_of
-        from airflow_provider_grok.hooks.uploads import upload_once
+        from airflow_provider_grok.flows.files.upload import upload_once
+        from airflow_provider_grok.flows.purchases.options import life, reuse_of
+        from airflow_provider_grok.hooks.task import task_identity
 
         seconds = life(self.expires_after, self.expires_at, usual=self.hook.settings.expires_after)
         work = upload_once(
             self.hook.endpoint,
             source,
-            Buyer.of_task(context),
+            task_identity(context),
             filename=named(self.filename),
             expires_after=seconds,
             reuse=reuse_of(self.reuse),
@@ -123,8 +123,8 @@ class GrokFileOperator(GrokOperator):
         self.file = file
 
     def each(
-        self, context: Context, act: Callable[[str], Flow[Stored]], done: list[Stored], **request: Any
-    ) -> list[Stored]:
+        self, context: Context, act: Callable[[str], Flow[StoredResult]], done: list[StoredResult], **request: Any
+    ) -> list[StoredResult]:
         """Act on every file, over one connection; what was done is in XCom before a failure is raised.
 
         :param context: the task's context.
@@ -180,13 +180,13 @@ class GrokShareOperator(GrokFileOperator):
 
     def execute(self, context: Context) -> Any:
         """Make the links, one after the other; those that were made are in XCom before anything can fail."""
-        from airflow_provider_grok.hooks.sharing import share_file
+        from airflow_provider_grok.flows.files.share import share_file
         from airflow_provider_grok.operators.review import review_markdown
 
         usual = round(LINK_LIFE.total_seconds())
-        with in_airflow_terms():
+        with translate_errors():
             life, captions = self._life(), self._captions()
-            made: list[Stored] = []
+            made: list[StoredResult] = []
             try:
                 self.each(context, lambda file_id: share_file(file_id, life, usual=usual, log=self.log), made)
                 return in_shape(self.file, [row.public_url for row in made])
@@ -198,7 +198,7 @@ class GrokShareOperator(GrokFileOperator):
                 )
 
     def _life(self) -> int | None:
-        from airflow_provider_grok.hooks import terms
+        from airflow_provider_grok.flows.purchases import options as terms
 
         # The default end gives way to an end that was asked for.
         after = None if given(self.expires_at) is not None and self.expires_after == LINK_LIFE else self.expires_after
@@ -224,13 +224,13 @@ class GrokUnshareOperator(GrokFileOperator):
     def execute(self, context: Context) -> Any:
         """Withdraw the links, one after the other."""
         from airflow_provider_grok.api import files
-        from airflow_provider_grok.hooks.assets import Stored
+        from airflow_provider_grok.flows.files.result_store import StoredResult
 
-        def unshare(file_id: str) -> Flow[Stored]:
+        def unshare(file_id: str) -> Flow[StoredResult]:
             there = (yield from files.revoke(file_id)).revoked
-            return Stored(file_id, reason=None if there else "it had no public link")
+            return StoredResult(file_id, reason=None if there else "it had no public link")
 
-        with in_airflow_terms():
+        with translate_errors():
             return in_shape(self.file, [row.file_id for row in self.each(context, unshare, [])])
 
 
@@ -253,16 +253,16 @@ class GrokDeleteOperator(GrokFileOperator):
 
     def execute(self, context: Context) -> Any:
         """Delete the files, one after the other."""
-        with in_airflow_terms():
+        with translate_errors():
             every = truth("include_uploads", self.include_uploads)
             acted: list[str] = []
             self.each(context, lambda file_id: self._delete(file_id, every, acted), [])
             return in_shape(self.file, acted)
 
-    def _delete(self, file_id: str, every: bool, acted: list[str]) -> Flow[Stored]:
+    def _delete(self, file_id: str, every: bool, acted: list[str]) -> Flow[StoredResult]:
         from airflow_provider_grok.api import errors, files
-        from airflow_provider_grok.hooks.assets import Stored
-        from airflow_provider_grok.hooks.uploads import is_shared_upload
+        from airflow_provider_grok.flows.files.result_store import StoredResult
+        from airflow_provider_grok.flows.files.upload import is_shared_upload
 
         reason = None
         try:
@@ -270,12 +270,12 @@ class GrokDeleteOperator(GrokFileOperator):
                 self.log.warning(
                     "%s is an upload that other DAGs may use: kept. include_uploads=True deletes.", file_id
                 )
-                return Stored(file_id, reason="kept: an upload that other DAGs may use (include_uploads=False)")
+                return StoredResult(file_id, reason="kept: an upload that other DAGs may use (include_uploads=False)")
             yield from files.delete(file_id)
         except errors.NotFound:
             reason = "it was gone already"
         acted.append(file_id)
-        return Stored(file_id, reason=reason)
+        return StoredResult(file_id, reason=reason)
 
 
 class GrokDownloadOperator(GrokFileOperator):
@@ -299,17 +299,17 @@ class GrokDownloadOperator(GrokFileOperator):
         """Stream the files; those that were written are in XCom before a failure is raised."""
         import asyncio
 
-        from airflow_provider_grok.api import argument, errors, files
-        from airflow_provider_grok.hooks.downloads import download_all
+        from airflow_provider_grok.api import errors, files, validation
+        from airflow_provider_grok.flows.files.download import download_all
 
-        with in_airflow_terms():
+        with translate_errors():
             ids = [files.check_id(str(file).strip()) for file in flat(self.file)]
-            destination = argument.text(given(self.destination) and str(self.destination), "destination")
+            destination = validation.text(given(self.destination) and str(self.destination), "destination")
             if len(ids) > 1 and not destination.endswith("/"):
                 raise errors.InvalidRequest(
                     f"destination={destination!r} would be overwritten by each of {len(ids)} files. End it in '/'."
                 )
-            most = argument.whole(self.max_concurrency, "max_concurrency", 1, 1000)
+            most = validation.whole(self.max_concurrency, "max_concurrency", 1, 1000)
             outcomes = asyncio.run(download_all(self.hook.endpoint, ids, destination, most))
             written = [url for url in outcomes if isinstance(url, str)]
             self._push(context, ids, outcomes)
@@ -319,10 +319,10 @@ class GrokDownloadOperator(GrokFileOperator):
             return in_shape(self.file, written)
 
     def _push(self, context: Context, ids: list[str], outcomes: list[Any]) -> None:
-        from airflow_provider_grok.hooks.assets import Stored
+        from airflow_provider_grok.flows.files.result_store import StoredResult
 
         rows = [
-            Stored(file_id, reason=None if isinstance(outcome, str) else str(outcome)).row()
+            StoredResult(file_id, reason=None if isinstance(outcome, str) else str(outcome)).row()
             for file_id, outcome in zip(ids, outcomes, strict=True)
         ]
         self.push(context, receipt=receipt(files=rows, request={"sources": ids, "destination": self.destination}))

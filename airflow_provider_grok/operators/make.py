@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import conf
 
 from airflow_provider_grok.links import GrokPublicLink
-from airflow_provider_grok.operators.base import GrokOperator, count_cost, in_airflow_terms, receipt
+from airflow_provider_grok.operators.base import GrokOperator, count_cost, receipt, translate_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from airflow_provider_grok.api.call import Call
     from airflow_provider_grok.api.errors import GrokError, JobModerated, Moderated
     from airflow_provider_grok.api.jobs import Accepted
-    from airflow_provider_grok.hooks.memory import Reuse
-    from airflow_provider_grok.hooks.order import Bought, Standing
-    from airflow_provider_grok.hooks.purchase import Purchase
-    from airflow_provider_grok.hooks.terms import Terms
+    from airflow_provider_grok.flows.purchases.key import Reuse
+    from airflow_provider_grok.flows.purchases.options import PurchaseOptions
+    from airflow_provider_grok.flows.purchases.purchase import Purchase
+    from airflow_provider_grok.flows.purchases.result import PurchaseResult, PurchaseState
 
     Duration = timedelta | float | str
 
@@ -116,20 +116,20 @@ class GrokMakeOperator(GrokOperator):
 
     def execute(self, context: Context) -> Any:
         """Find what an earlier try bought, or buy; then wait, here or in the triggerer, and deliver."""
-        with in_airflow_terms(), self._receipt_at_least(context):
+        with translate_errors(), self._receipt_at_least(context):
             self._check()
             purchase = self._purchase(context)
             try:
                 standing = self._drive(purchase.submit())
                 if self.deferrable:
-                    standing = self._drive(purchase.glance(standing))
+                    standing = self._drive(purchase.poll_once(standing))
                     if not standing.ended:
                         self._defer(standing)
                 standing = self._drive(
                     purchase.wait(standing, self._terms.timeout_of(self._call), self._terms.poll_interval)
                 )
             except self._moderation() as error:
-                self._push_receipt(context, purchase.broken_off(error))
+                self._push_receipt(context, purchase.partial_result(error))
                 count_cost(error.ticks or 0, (self._call.body or {}).get("model"))
                 return self._refused(error)
             return self._deliver(context, purchase, standing)
@@ -143,7 +143,7 @@ class GrokMakeOperator(GrokOperator):
         from airflow_provider_grok.api.errors import GrokError
 
         event = event or {}
-        with in_airflow_terms(), self._receipt_at_least(context):
+        with translate_errors(), self._receipt_at_least(context):
             purchase = self._purchase(context)
             seen = event.get("status")
             standing = self._drive(purchase.resume(event.get("job_id"), ended=seen == "ended"))
@@ -151,7 +151,7 @@ class GrokMakeOperator(GrokOperator):
                 return self._deliver(context, purchase, standing)
             if seen in ("error", "gone"):
                 raise GrokError(str(event.get("message")))
-            raise purchase.given_up(standing)
+            raise purchase.timeout_error(standing)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; where the trigger was lost or overdue, the job itself is asked what became of it."""
@@ -184,12 +184,12 @@ class GrokMakeOperator(GrokOperator):
             raise InvalidRequest(f"on_moderated={self.on_moderated!r} is neither 'fail' nor 'skip'.")
 
     def _purchase(self, context: Context) -> Purchase:
-        from airflow_provider_grok.hooks.memory import Buyer
-        from airflow_provider_grok.hooks.purchase import Purchase
-        from airflow_provider_grok.hooks.terms import Terms
+        from airflow_provider_grok.flows.purchases.options import PurchaseOptions
+        from airflow_provider_grok.flows.purchases.purchase import Purchase
+        from airflow_provider_grok.hooks.task import task_identity
 
-        buyer = Buyer.of_task(context)
-        self._terms: Terms = Terms.of(
+        buyer = task_identity(context)
+        self._terms: PurchaseOptions = PurchaseOptions.of(
             self.hook.settings,
             begun=buyer.has_begun(Purchase.key(SLOT)),
             filename=self.filename,
@@ -205,7 +205,7 @@ class GrokMakeOperator(GrokOperator):
         self._buying = self.hook.purchase(self._call, self._terms, buyer=buyer, slot=SLOT)
         return self._buying
 
-    def _defer(self, standing: Standing) -> None:
+    def _defer(self, standing: PurchaseState) -> None:
         from pendulum import now
 
         from airflow_provider_grok.triggers.jobs import GrokJobTrigger
@@ -230,21 +230,23 @@ class GrokMakeOperator(GrokOperator):
     def _receipt_at_least(self, context: Context) -> Iterator[None]:
         """Whatever error ends the task: what is known of the purchase by then is in XCom before."""
         from airflow_provider_grok.api.errors import GrokError
-        from airflow_provider_grok.hooks.order import Bought
+        from airflow_provider_grok.flows.purchases.result import PurchaseResult
 
-        self._bought: Bought | None = None
+        self._bought: PurchaseResult | None = None
         try:
             yield
         except GrokError as error:
             if self._bought is None:
                 purchase = getattr(self, "_buying", None)
-                self._push_receipt(context, purchase.broken_off(error) if purchase else Bought([], 0, False, None))
+                self._push_receipt(
+                    context, purchase.partial_result(error) if purchase else PurchaseResult([], 0, False, None)
+                )
             raise
 
-    def _deliver(self, context: Context, purchase: Purchase, standing: Standing) -> Any:
+    def _deliver(self, context: Context, purchase: Purchase, standing: PurchaseState) -> Any:
         from airflow_provider_grok.operators.delivery import check
 
-        bought: Bought = self._drive(purchase.conclude(standing))
+        bought: PurchaseResult = self._drive(purchase.conclude(standing))
         self._push_receipt(context, bought)
         if not bought.reused:
             count_cost(bought.ticks, (self._call.body or {}).get("model"))
@@ -258,7 +260,7 @@ class GrokMakeOperator(GrokOperator):
         ids = bought.file_ids
         return ids if self.wants_list() else ids[0]
 
-    def _shared(self, bought: Bought) -> Bought:
+    def _shared(self, bought: PurchaseResult) -> PurchaseResult:
         """Make the links that are missing, or raise why: the pictures are kept, and a retry makes only the links."""
         from dataclasses import replace
 
@@ -272,7 +274,7 @@ class GrokMakeOperator(GrokOperator):
                 rows[index] = replace(row, public_url=url, public_url_expires_at=end, reason=None)
         return replace(bought, rows=rows)
 
-    def _push_receipt(self, context: Context, bought: Bought) -> None:
+    def _push_receipt(self, context: Context, bought: PurchaseResult) -> None:
         from airflow_provider_grok.operators.delivery import request_told
 
         self._bought = bought

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 
 from airflow_provider_grok.links import GrokConsoleLink, GrokPublicLink
-from airflow_provider_grok.operators.base import GrokOperator, in_airflow_terms, receipt
+from airflow_provider_grok.operators.base import GrokOperator, receipt, translate_errors
 from airflow_provider_grok.operators.values import given
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_grok.api.batches import Batch
-    from airflow_provider_grok.hooks.persisted import Persisted
-    from airflow_provider_grok.hooks.persisting import Persisting
-    from airflow_provider_grok.hooks.terms import Terms
+    from airflow_provider_grok.flows.batches.persist import Persisting
+    from airflow_provider_grok.flows.batches.persist_result import Persisted
+    from airflow_provider_grok.flows.purchases.options import PurchaseOptions
 
     Duration = timedelta | float | str
 
@@ -94,7 +94,7 @@ class GrokPersistOperator(GrokOperator):
         """Keep what is there; then wait, here or in the triggerer, and keep what comes, until the batch is over."""
         from airflow_provider_grok.api.errors import GrokError
 
-        with in_airflow_terms():
+        with translate_errors():
             persisting = self._persisting(context)
             try:
                 batch = self._wait(persisting)
@@ -122,7 +122,7 @@ class GrokPersistOperator(GrokOperator):
         from airflow_provider_grok.api.errors import GrokError
 
         if event and event.get("status") == "error":
-            with in_airflow_terms():
+            with translate_errors():
                 raise GrokError(f"{event.get('message')} A retry goes on with what is missing.")
         return self.execute(context)
 
@@ -138,18 +138,20 @@ class GrokPersistOperator(GrokOperator):
 
     def on_kill(self) -> None:
         """Cancel the batch if the task was ended for good; where it will run again, the next try goes on with it."""
-        from airflow_provider_grok.hooks.killing import cancel_if_over
+        from airflow_provider_grok.flows.batches.cancel import cancel_if_over
 
         cancel_if_over(self.hook, getattr(self, "_ti", None), str(self.batch_id), self.log)
 
     def _persisting(self, context: Context) -> Persisting:
-        from airflow_provider_grok.api import argument
-        from airflow_provider_grok.hooks.persisting import Persisting
-        from airflow_provider_grok.hooks.terms import Terms
+        from airflow_provider_grok.api import validation
+        from airflow_provider_grok.flows.batches.persist import Persisting
+        from airflow_provider_grok.flows.purchases.options import PurchaseOptions
 
         self._ti: Any = context["ti"]
-        store = context["task_state_store"]
-        terms: Terms = Terms.of(
+        from airflow_provider_grok.hooks.task import TaskStateStore
+
+        store = TaskStateStore(context["task_state_store"])
+        terms: PurchaseOptions = PurchaseOptions.of(
             self.hook.settings,
             begun=store.get(Persisting.slot) is not None,
             expires_after=self.expires_after,
@@ -160,11 +162,11 @@ class GrokPersistOperator(GrokOperator):
         )
         return Persisting(
             self.hook.endpoint,
-            argument.text(self.batch_id, "batch_id").strip(),
+            validation.text(self.batch_id, "batch_id").strip(),
             store,
             destination=given(self.destination),
-            max_concurrency=argument.whole(self.max_concurrency, "max_concurrency", 1, 1000),
-            min_success=argument.share(self.min_success, "min_success"),
+            max_concurrency=validation.whole(self.max_concurrency, "max_concurrency", 1, 1000),
+            min_success=validation.share(self.min_success, "min_success"),
             terms=terms,
             log=self.log,
         )

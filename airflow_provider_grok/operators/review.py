@@ -8,14 +8,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_grok.hooks.assets import Stored
+    from airflow_provider_grok.flows.files.result_store import StoredResult
 
 # Controls, and what turns the direction of reading around.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
 
 
-def review_markdown(rows: Sequence[Stored], captions: Sequence[str], title: str) -> str:
+def review_markdown(rows: Sequence[StoredResult], captions: Sequence[str], title: str) -> str:
     """Pictures with captions and links, in the Markdown that Airflow renders (images by https address, no HTML).
 
     :param rows: the shared files.
@@ -29,7 +29,7 @@ def review_markdown(rows: Sequence[Stored], captions: Sequence[str], title: str)
     return "\n\n".join(parts) + "\n"
 
 
-def _entry(number: int, row: Stored, caption: str) -> list[str]:
+def _entry(number: int, row: StoredResult, caption: str) -> list[str]:
     label = plain(caption or row.filename or row.file_id or "")
     ending = (row.filename or "").lower().rpartition(".")[2]
     end = f"The link works until {_day(row.public_url_expires_at)}." if row.public_url_expires_at else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 
 from airflow_provider_grok.links import GrokConsoleLink
-from airflow_provider_grok.operators.base import in_airflow_terms
+from airflow_provider_grok.operators.base import translate_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -93,10 +93,10 @@ class GrokBatchSensor(BaseSensorOperator):
         from airflow_provider_grok.api import jobs
         from airflow_provider_grok.hooks.grok import GrokHook
 
-        with in_airflow_terms():
+        with translate_errors():
             hook = GrokHook(self.grok_conn_id)
             job = jobs.Job("batch", str(self.batch_id).strip(), self._started(context))
-            progress = hook.run(jobs.look(job))
+            progress = hook.run(jobs.poll(job))
             batch: Batch = progress.result
             self.log.info("Batch %s: %s.", batch.batch_id, jobs.words(progress, time.time() - job.submitted_at))
             if progress.state == "pending":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_grok.operators.base import in_airflow_terms
+from airflow_provider_grok.operators.base import translate_errors
 from airflow_provider_grok.operators.values import given
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ class GrokFileSensor(BaseSensorOperator):
 
         :param context: the task's context.
         """
-        with in_airflow_terms():
-            found = self._look()
+        with translate_errors():
+            found = self._poll()
         if not found:
             return PokeReturnValue(is_done=False)
         ids = [file.id for file in found]
         self.log.info("Found %d file(s).", len(ids))
         return PokeReturnValue(is_done=True, xcom_value=ids[0] if given(self.filename) else ids)
 
-    def _look(self) -> list[File]:
+    def _poll(self) -> list[File]:
         from airflow_provider_grok.api import errors, files
         from airflow_provider_grok.hooks.grok import GrokHook
 

@@ -11,9 +11,10 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_grok.api import errors, wire
-from airflow_provider_grok.api.jobs import Job, Kind
+from airflow_provider_grok.api.jobs import Job
+from airflow_provider_grok.api.kinds import Kind
 from airflow_provider_grok.hooks.grok import GrokHook
-from airflow_provider_grok.triggers.poller import News, Wait, poller_of
+from airflow_provider_grok.triggers.poller import Wait, WaitEvent, poller_of
 
 log = logging.getLogger(__name__)
 
@@ -83,16 +84,16 @@ class GrokJobTrigger(BaseTrigger):
         try:
             news = await self._last_news()
         except errors.GrokError as error:
-            news = News("error", str(error), error)
+            news = WaitEvent("error", str(error), error)
         except Exception as error:
             log.exception("Waiting for %s job %s failed.", self.job.kind, self.job.id)
-            news = News("error", f"Waiting for {self.job.kind} job {self.job.id} failed: {type(error).__name__}.")
+            news = WaitEvent("error", f"Waiting for {self.job.kind} job {self.job.id} failed: {type(error).__name__}.")
         if news.error:
             log.error("Waiting for %s job %s ended: %s", self.job.kind, self.job.id, news.text, exc_info=news.error)
         event = {"status": news.what, "kind": self.job.kind, "job_id": self.job.id, "message": news.text or None}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
-    async def _last_news(self) -> News:
+    async def _last_news(self) -> WaitEvent:
         # The first trigger of a process loads what a look needs; in a thread, for the loop has others to serve.
         await asyncio.to_thread(_prepare)
         endpoint = await GrokHook(self.grok_conn_id).aendpoint()
@@ -103,7 +104,7 @@ class GrokJobTrigger(BaseTrigger):
                 if news.what != "note":
                     return news
                 log.info("%s job %s: %s", self.job.kind, self.job.id, news.text)
-        return News("error", f"Nobody looks after {self.job.kind} job {self.job.id} any more.")
+        return WaitEvent("error", f"Nobody looks after {self.job.kind} job {self.job.id} any more.")
 
     async def on_kill(self) -> None:
         """Cancel a batch whose task is over; of pictures and videos, which cannot be cancelled, say what goes on."""
@@ -116,7 +117,7 @@ class GrokJobTrigger(BaseTrigger):
         await asyncio.shield(work)
 
     async def _let_go(self) -> None:
-        from airflow_provider_grok.hooks import killing
+        from airflow_provider_grok.flows.batches import cancel as killing
 
         if self.job.kind == "batch":
             await killing.acancel_if_over(GrokHook(self.grok_conn_id), self.task_instance, self.job.id, log)

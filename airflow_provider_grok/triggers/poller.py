@@ -20,9 +20,9 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_grok.api import batch_pages, errors, jobs, wire
 from airflow_provider_grok.api.endpoint import Endpoint
-from airflow_provider_grok.triggers.waits import News, Wait
+from airflow_provider_grok.triggers.waits import Wait, WaitEvent
 
-__all__ = ["News", "Poller", "Wait", "poller_of"]
+__all__ = ["Poller", "Wait", "WaitEvent", "poller_of"]
 
 #: How many batches that are due make a list cheaper than asking for each.
 MANY = 3
@@ -51,7 +51,7 @@ class Poller:
         self.changed = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
-    async def watch(self, wait: Wait) -> AsyncGenerator[News, None]:
+    async def watch(self, wait: Wait) -> AsyncGenerator[WaitEvent, None]:
         """Tell what becomes of a job, until it has ended one way or another.
 
         :param wait: the job and how long to wait.
@@ -99,7 +99,7 @@ class Poller:
             self.changed.clear()
             while due := self._next_due():
                 self.busy += 1
-                look = asyncio.create_task(self._list(due) if len(due) > 1 else self._look(due[0]))
+                look = asyncio.create_task(self._list(due) if len(due) > 1 else self._poll(due[0]))
                 looks.add(look)
                 look.add_done_callback(looks.discard)
             await self._pause()
@@ -156,10 +156,10 @@ class Poller:
         for task in (sleeper, waker):
             task.cancel()
 
-    async def _look(self, wait: Wait) -> None:
+    async def _poll(self, wait: Wait) -> None:
         try:
             # One try: a lost look is made good by the next one, in its turn.
-            once = dataclasses.replace(jobs.look(wait.job), attempts=1)
+            once = dataclasses.replace(jobs.poll(wait.job), attempts=1)
             self._hear(wait, await wire.arun(self.endpoint, once, clock=self.clock))
         except errors.GrokError as error:
             self._suffer(wait, error)
@@ -167,7 +167,7 @@ class Poller:
             # Nobody else would hear of it, and the wait would never end.
             trouble = errors.GrokError(f"Looking at {wait.job.kind} job {wait.job.id} failed: {type(error).__name__}.")
             trouble.__cause__ = error
-            wait.end(News("error", str(trouble), trouble))
+            wait.end(WaitEvent("error", str(trouble), trouble))
         finally:
             self.busy -= 1
             self.changed.set()
@@ -177,11 +177,11 @@ class Poller:
         missing = dict.fromkeys(due)
         try:
             await self._read_pages(missing)
-        except (errors.RateLimited, errors.Overloaded, errors.Unreachable) as error:
+        except (errors.RateLimited, errors.ServerUnavailable, errors.Unreachable) as error:
             for wait in missing:
                 self._suffer(wait, error)
             missing = {}
-        except errors.AnswerLost:
+        except errors.ResponseLost:
             # Too long a list, or none at all, is no reason to lose sight of the batches themselves.
             pass
         except Exception:
@@ -227,7 +227,7 @@ class Poller:
         if wait.over:
             return
         if wait.deadline is not None and now >= wait.deadline:
-            wait.end(News("timeout", wait.note))
+            wait.end(WaitEvent("timeout", wait.note))
             return
         wait.pause = jobs.pause(wait.job.kind, now - wait.job.submitted_at, wait.poll_interval)
         due = now + wait.pause

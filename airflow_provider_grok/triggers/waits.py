@@ -11,7 +11,7 @@ from airflow_provider_grok.api import errors, jobs
 
 
 @dataclass(frozen=True)
-class News:
+class WaitEvent:
     """Something about a job that its waiter should know.
 
     :param what: note (it goes on), ended, more (results that are new), timeout, gone (unknown to the server) or error.
@@ -43,8 +43,8 @@ class Wait:
     poll_interval: float | None = None
     seen: int | None = None
     wake_after: float = 0.0
-    news: asyncio.Queue[News] = field(default_factory=asyncio.Queue)
-    patience: jobs.Patience = field(default_factory=jobs.Patience)
+    news: asyncio.Queue[WaitEvent] = field(default_factory=asyncio.Queue)
+    patience: jobs.ErrorBudget = field(default_factory=jobs.ErrorBudget)
     note: str = ""
     over: bool = False
     due: float = math.inf
@@ -54,28 +54,28 @@ class Wait:
     def hear(self, progress: jobs.Progress, now: float) -> None:
         """Take in a look that came back."""
         words = jobs.words(progress, now - self.job.submitted_at)
-        if self.patience.believe(progress):
-            self.end(News("ended", words))
+        if self.patience.record_success(progress):
+            self.end(WaitEvent("ended", words))
         elif self.seen is not None and progress.result.state.ended > self.seen and now >= self.wake_after:
-            self.end(News("more", words))
+            self.end(WaitEvent("more", words))
         elif progress.note != self.note:
             self.note = progress.note
-            self.news.put_nowait(News("note", words))
+            self.news.put_nowait(WaitEvent("note", words))
 
     def suffer(self, error: errors.GrokError) -> float | None:
         """Take in a look that failed; the answer is how long the server wants to be left alone."""
         try:
-            rest = self.patience.bear(error)
+            rest = self.patience.record_error(error)
         except errors.NotFound as gone:
-            self.end(News("gone", str(gone), gone))
+            self.end(WaitEvent("gone", str(gone), gone))
         except errors.GrokError as final:
-            self.end(News("error", str(final), final))
+            self.end(WaitEvent("error", str(final), final))
         else:
-            self.news.put_nowait(News("note", f"look {self.patience.lost} of {jobs.LOST_LOOKS} lost: {error}"))
+            self.news.put_nowait(WaitEvent("note", f"look {self.patience.lost} of {jobs.LOST_POLLS} lost: {error}"))
             return rest
         return None
 
-    def end(self, news: News) -> None:
+    def end(self, news: WaitEvent) -> None:
         """Tell the last news."""
         self.over = True
         self.news.put_nowait(news)

@@ -18,7 +18,7 @@ def test_the_key_says_who_it_is(carry: Any) -> None:
 
 
 def test_a_wrong_key_is_not_allowed(carry: Any, sandbox: Any) -> None:
-    with pytest.raises(errors.NotAllowed, match="API key") as caught:
+    with pytest.raises(errors.PermissionDenied, match="API key") as caught:
         carry(account.key(), account_at(sandbox.url))
     assert caught.value.status == 400
 

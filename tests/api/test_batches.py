@@ -91,7 +91,7 @@ def test_a_look_goes_by_the_servers_own_date(ask: Any, script: Any) -> None:
     answer = '{"batch_id": "b", "expire_time": "2026-11-20", "state": {"num_requests": 2, "num_pending": 1}}'
     script.say(200, answer, date="Thu, 19 Nov 2026 10:00:00 GMT")
     script.say(200, answer, date="Sat, 21 Nov 2026 10:00:00 GMT")
-    assert [ask(batches.look("b")).state for _ in range(2)] == ["pending", "done"]
+    assert [ask(batches.poll("b")).state for _ in range(2)] == ["pending", "done"]
 
 
 @pytest.mark.parametrize("batch_id", ["", "../x", "a/b", None, 7])
@@ -106,7 +106,7 @@ def test_what_is_billed_is_marked_as_paid_and_never_repeated(ask: Any, script: A
     assert not batches.create("n").paid
     for call in (batches.create("n"), batches.add("b", [row("1")])):
         script.say(503, "{}")
-        with pytest.raises(errors.Overloaded):
+        with pytest.raises(errors.ServerUnavailable):
             ask(call)
     assert len(script.requests) == 2
 
@@ -120,7 +120,7 @@ def test_a_cancel_may_be_repeated(ask: Any, script: Any) -> None:
 
 def test_an_error_under_a_status_of_success_is_an_error(ask: Any, script: Any) -> None:
     script.say(200, '{"code": "invalid-argument", "error": "duplicate batch_request_id"}')
-    with pytest.raises(errors.BadArgument):
+    with pytest.raises(errors.InvalidArgument):
         ask(batches.add("b", [row("1")]))
 
 
@@ -128,7 +128,7 @@ def test_an_empty_answer_to_an_addition_is_no_yes(ask: Any, script: Any) -> None
     script.say(200, "{}")
     assert ask(batches.add("b", [row("1")])) is None
     script.say(200, "")
-    with pytest.raises(errors.AnswerLost):
+    with pytest.raises(errors.ResponseLost):
         ask(batches.add("b", [row("1")]))
 
 

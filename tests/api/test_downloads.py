@@ -70,7 +70,7 @@ def test_a_dead_link_is_not_found_however_the_storage_says_so(
 def test_a_download_that_grows_over_its_limit_stops(ask: Any, script: Any, tmp_path: Path) -> None:
     for _ in range(5):
         script.answers.append(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + bytes(5000))
-    with pytest.raises(errors.NotTheApi, match="1000 are the most"):
+    with pytest.raises(errors.NotAnApiResponse, match="1000 are the most"):
         ask(files.fetch(ask.endpoint, f"{script.url}/a", tmp_path / "got", limit=1000))
 
 

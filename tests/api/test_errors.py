@@ -48,21 +48,21 @@ def test_code_and_message_are_read_from_every_form(body: Any, code: str, message
 @pytest.mark.parametrize(
     ("status", "message", "kind"),
     [
-        (400, "Incorrect API key provided: xai-1.", errors.NotAllowed),
-        (401, "who", errors.NotAllowed),
-        (403, "no", errors.NotAllowed),
-        (400, "Argument not supported: size", errors.BadArgument),
-        (413, "large", errors.BadArgument),
-        (415, "type", errors.BadArgument),
-        (422, "missing field", errors.BadArgument),
+        (400, "Incorrect API key provided: xai-1.", errors.PermissionDenied),
+        (401, "who", errors.PermissionDenied),
+        (403, "no", errors.PermissionDenied),
+        (400, "Argument not supported: size", errors.InvalidArgument),
+        (413, "large", errors.InvalidArgument),
+        (415, "type", errors.InvalidArgument),
+        (422, "missing field", errors.InvalidArgument),
         (400, "Generated image rejected by content moderation.", errors.Moderated),
         (404, "gone", errors.NotFound),
         (429, "Too many requests", errors.RateLimited),
         (429, "1000 active public URLs", errors.LinkQuota),
-        (408, "", errors.Overloaded),
-        (409, "", errors.Overloaded),
-        (500, "", errors.Overloaded),
-        (529, "", errors.Overloaded),
+        (408, "", errors.ServerUnavailable),
+        (409, "", errors.ServerUnavailable),
+        (500, "", errors.ServerUnavailable),
+        (529, "", errors.ServerUnavailable),
     ],
 )
 def test_each_refusal_has_its_class(status: int, message: str, kind: type[errors.ApiError]) -> None:
@@ -72,7 +72,7 @@ def test_each_refusal_has_its_class(status: int, message: str, kind: type[errors
 
 
 def test_only_what_waiting_cures_is_not_permanent() -> None:
-    passing = {errors.RateLimited, errors.Overloaded}
+    passing = {errors.RateLimited, errors.ServerUnavailable}
     kinds = [refused(status, {"error": "x"}) for status in (400, 401, 404, 422, 429, 500)]
     assert [error.permanent for error in kinds] == [type(error) not in passing for error in kinds]
 

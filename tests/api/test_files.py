@@ -145,7 +145,7 @@ def test_where_the_search_finds_nothing_the_newest_files_are_gone_through(ask: A
 
 def test_a_wrong_key_is_not_taken_for_a_refused_filter(ask: Any, script: Any) -> None:
     script.say(400, '{"code": "invalid-argument", "error": "Incorrect API key provided"}')
-    with pytest.raises(errors.NotAllowed):
+    with pytest.raises(errors.PermissionDenied):
         ask(files.find("a.png"))
 
 
@@ -188,5 +188,5 @@ def test_missing_and_new_fields_do_not_break_reading(ask: Any, script: Any, body
 def test_a_record_without_its_id_is_not_the_api(ask: Any, script: Any) -> None:
     for _ in range(5):
         script.say(200, '{"status": "ok"}')
-    with pytest.raises(errors.NotTheApi, match="no File: field 'id'"):
+    with pytest.raises(errors.NotAnApiResponse, match="no File: field 'id'"):
         ask(files.get("file_1"))

@@ -146,9 +146,9 @@ def test_the_key_is_in_no_error_though_the_server_repeats_it(ask: Any, script: A
 def test_an_answer_that_announces_ten_gigabytes_is_not_begun(ask: Any, script: Any, tmp_path: Path, size: str) -> None:
     for _ in range(10):
         script.answers.append(OK + b"content-length: " + size.encode() + b"\r\n\r\n" + bytes(1000))
-    with pytest.raises(errors.AnswerLost):
+    with pytest.raises(errors.ResponseLost):
         ask(replace(files.get("file_1"), attempts=1))
-    with pytest.raises(errors.AnswerLost):
+    with pytest.raises(errors.ResponseLost):
         ask(replace(files.content("file_1", tmp_path / "got"), attempts=1))
 
 
@@ -162,9 +162,9 @@ def test_a_gzip_bomb_is_left_after_its_limit(buy: Any, script: Any, tmp_path: Pa
     script.answers += [head + bomb, head + bomb]
     tracemalloc.start()
     try:
-        with pytest.raises(errors.NotTheApi, match="the most"):
+        with pytest.raises(errors.NotAnApiResponse, match="the most"):
             buy(replace(files.get("file_1"), attempts=1), endpoint)
-        with pytest.raises(errors.NotTheApi, match="the most"):
+        with pytest.raises(errors.NotAnApiResponse, match="the most"):
             buy(replace(files.content("file_1", tmp_path / "got", limit=2**20), attempts=1), endpoint)
         assert tracemalloc.get_traced_memory()[1] < 2**28
     finally:
@@ -174,12 +174,12 @@ def test_a_gzip_bomb_is_left_after_its_limit(buy: Any, script: Any, tmp_path: Pa
 @pytest.mark.parametrize("opening", ["[", '{"error":', '{"usage":', '{"data":[{"file_output":', '{"a":['])
 def test_json_nested_a_hundred_thousand_deep_is_no_answer(ask: Any, script: Any, opening: str) -> None:
     deep = opening * 100_000
-    for status, call in ((200, files.get("file_1")), (200, jobs.look(jobs.Job("image", "r", 0.0)))):
+    for status, call in ((200, files.get("file_1")), (200, jobs.poll(jobs.Job("image", "r", 0.0)))):
         script.say(status, deep)
-        with pytest.raises(errors.AnswerLost):
+        with pytest.raises(errors.ResponseLost):
             ask(replace(call, attempts=1))
     script.say(400, deep)
-    with pytest.raises(errors.BadArgument) as caught:
+    with pytest.raises(errors.InvalidArgument) as caught:
         ask(files.get("file_1"))
     assert len(str(caught.value)) < 2000
 
@@ -224,24 +224,24 @@ def test_a_body_that_never_ends_is_left_also_where_it_goes_to_a_file(
     buy: Any, dripper: Dripper, tmp_path: Path
 ) -> None:
     endpoint = Endpoint(dripper.url, "k", timeout=0.3 / PATIENCE)
-    with pytest.raises(errors.AnswerLost, match="trickling"):
+    with pytest.raises(errors.ResponseLost, match="trickling"):
         buy(replace(files.get("file_1"), attempts=1), endpoint)
-    with pytest.raises(errors.AnswerLost, match="trickling"):
+    with pytest.raises(errors.ResponseLost, match="trickling"):
         buy(replace(files.content("file_1", tmp_path / "got"), attempts=1), endpoint)
 
 
 def test_headers_of_a_megabyte_are_an_answer_lost(ask: Any, script: Any) -> None:
     script.answers += [OK + b"x-long: " + b"a" * 2**20 + b"\r\n\r\n{}", OK + b"x: y\r\n" * 2**18 + b"\r\n{}"]
     for _ in range(2):
-        with pytest.raises(errors.AnswerLost):
+        with pytest.raises(errors.ResponseLost):
             ask(replace(files.get("file_1"), attempts=1))
 
 
 @pytest.mark.parametrize("text", ["OK", "true", "null", "[]", "1", '"id"', "<html>", "\x00\x01", "NaN", "{"])
 def test_a_200_with_anything_but_an_object_is_no_answer(ask: Any, script: Any, text: str) -> None:
-    for call in (files.get("file_1"), account.key(), batches.get("b1"), outcomes.page("b1"), images.look("r")):
+    for call in (files.get("file_1"), account.key(), batches.get("b1"), outcomes.page("b1"), images.poll("r")):
         script.say(200, text)
-        with pytest.raises(errors.NotTheApi, match=r"instead of a JSON object|is no"):
+        with pytest.raises(errors.NotAnApiResponse, match=r"instead of a JSON object|is no"):
             ask(replace(call, attempts=1))
 
 
@@ -267,20 +267,20 @@ def test_a_retry_after_that_means_nothing_is_waited_for_as_usual(ask: Any, scrip
 def test_numbers_below_zero_and_beyond_all_bounds_do_no_harm(ask: Any, script: Any) -> None:
     huge = "1" + "0" * 400
     script.say(200, f'{{"status": "pending", "progress": {huge}}}')
-    assert ask(videos.look("r")) == jobs.Progress("pending")
+    assert ask(videos.poll("r")) == jobs.Progress("pending")
     script.say(200, '{"status": "pending", "progress": -1}')
-    assert ask(videos.look("r")).done is None
+    assert ask(videos.poll("r")).done is None
     script.say(200, f'{{"id": "f", "expires_at": {huge}, "public_url": "javascript:alert(1)"}}')
     file = ask(files.get("f"))
     assert (file.expires_at, file.public_url) == (None, None)
     script.say(200, '{"status": "done", "video": {"url": "https://x.ai/a"}, "usage": {"cost_in_usd_ticks": -5}}')
-    assert ask(videos.look("r")).result.ticks is None
+    assert ask(videos.poll("r")).result.ticks is None
 
 
 @pytest.mark.parametrize("id", ["../../files/file_1", "a/b", "a?b=c", "a#b", "%2e%2e", "a b", "ä"])
 def test_an_id_of_the_server_stays_one_part_of_a_path(ask: Any, script: Any, id: str) -> None:
     script.say(200, '{"status": "pending"}')
-    ask(images.look(id))
+    ask(images.poll(id))
     path = script.requests[0].split(b" ")[1].decode()
     assert path.startswith("/v1/images/")
     assert path.count("/") == 3
@@ -290,7 +290,7 @@ def test_an_id_of_the_server_stays_one_part_of_a_path(ask: Any, script: Any, id:
 @pytest.mark.parametrize("id", ["..", ".", "a\nb", "a\x1b[2J", "x" * 300, "", 7, None, ["a"]])
 def test_a_job_id_that_is_none_counts_as_a_lost_answer(ask: Any, script: Any, id: Any) -> None:
     script.say(200, json.dumps({"request_id": id}))
-    with pytest.raises(errors.NotTheApi, match="neither a request_id nor a result"):
+    with pytest.raises(errors.NotAnApiResponse, match="neither a request_id nor a result"):
         ask(images.generate({"prompt": "x"}))
 
 
@@ -315,12 +315,12 @@ def test_words_of_the_server_come_out_of_errors_harmless(ask: Any, script: Any, 
     ]
     for shape in shapes:
         script.say(400, json.dumps(shape), x_request_id="r\x9b1")
-        with pytest.raises(errors.BadArgument) as caught:
+        with pytest.raises(errors.InvalidArgument) as caught:
             ask(files.get("file_1"))
         assert str(caught.value).isprintable()
         assert len(str(caught.value)) < 2000
     script.say(200, json.dumps({"status": "failed", "error": {"code": words, "message": words}}))
-    failure = ask(videos.look("r")).failure
+    failure = ask(videos.poll("r")).failure
     assert str(failure).isprintable()
 
 

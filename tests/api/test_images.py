@@ -118,7 +118,7 @@ def test_a_server_that_answers_at_once_is_taken_at_its_word(ask: Any, script: An
 
 def test_an_answer_with_neither_id_nor_result_leaves_the_bill_open(ask: Any, script: Any) -> None:
     script.say(200, '{"ok": true}')
-    with pytest.raises(errors.AnswerLost, match="neither a request_id nor a result") as caught:
+    with pytest.raises(errors.ResponseLost, match="neither a request_id nor a result") as caught:
         ask(images.generate({"model": MODEL, "prompt": "x"}))
     assert caught.value.billed is None
 
@@ -140,12 +140,12 @@ def test_a_failed_job_names_the_code(carry: Any, sandbox: Any) -> None:
 
 def test_an_unknown_request_is_not_found(carry: Any) -> None:
     with pytest.raises(errors.NotFound):
-        carry(images.look("no-such-request"))
+        carry(images.poll("no-such-request"))
 
 
 def looked(ask: Any, script: Any, status: int, body: str) -> jobs.Progress:
     script.say(status, body)
-    progress: jobs.Progress = ask(images.look("r1"))
+    progress: jobs.Progress = ask(images.poll("r1"))
     return progress
 
 
@@ -181,7 +181,7 @@ def test_an_error_in_place_of_a_status_is_an_odd_failure(ask: Any, script: Any, 
 
 
 def test_a_wrong_key_on_a_look_says_nothing_about_the_job(ask: Any, script: Any) -> None:
-    with pytest.raises(errors.NotAllowed) as caught:
+    with pytest.raises(errors.PermissionDenied) as caught:
         looked(ask, script, 400, '{"error": "Incorrect API key provided: xai-secret-key"}')
     assert "xai-secret-key" not in str(caught.value)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_grok.api import errors, images, jobs
+from airflow_provider_grok.api.kinds import Kind
 
 BODY = {"model": "grok-imagine-image", "prompt": "a mug"}
 DONE = '{"status": "done", "data": [{"url": "https://imgen.x.ai/a.jpeg"}]}'
@@ -26,7 +27,7 @@ def job(ask: Any) -> jobs.Job:
         *[("batch", 0, 5.0), ("batch", 600, 30.0), ("batch", 86400, 60.0)],
     ],
 )
-def test_the_pace_follows_the_age_within_the_bounds_of_the_kind(kind: jobs.Kind, age: float, seconds: float) -> None:
+def test_the_pace_follows_the_age_within_the_bounds_of_the_kind(kind: Kind, age: float, seconds: float) -> None:
     pauses = [jobs.pause(kind, age) for _ in range(50)]
     assert all(0.9 * seconds <= pause <= 1.1 * seconds for pause in pauses)
     assert len(set(pauses)) > 1
@@ -82,17 +83,17 @@ def test_eight_lost_looks_in_a_row_are_borne(ask: Any, script: Any, job: jobs.Jo
 def test_the_ninth_lost_look_in_a_row_is_the_waiters(ask: Any, script: Any, job: jobs.Job) -> None:
     for _ in range(9 * 5):
         script.say(503, '{"error": "later"}')
-    with pytest.raises(errors.Overloaded):
+    with pytest.raises(errors.ServerUnavailable):
         ask(jobs.wait(job))
     assert len(script.requests) == 45
 
 
 def test_looks_that_come_back_are_forgiven_the_lost_ones() -> None:
-    patience = jobs.Patience()
+    patience = jobs.ErrorBudget()
     for _ in range(5):
         for _ in range(8):
-            patience.bear(errors.AnswerLost("x"))
-        patience.believe(jobs.Progress("pending"))
+            patience.record_error(errors.ResponseLost("x"))
+        patience.record_success(jobs.Progress("pending"))
     assert patience.lost == 0
 
 

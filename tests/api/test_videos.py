@@ -177,7 +177,7 @@ def test_a_moderated_video_is_permanent_and_names_its_job(carry: Any, sandbox: A
 
 def looked(ask: Any, script: Any, status: int, answer: str) -> jobs.Progress:
     script.say(status, answer)
-    progress: jobs.Progress = ask(videos.look("r1"))
+    progress: jobs.Progress = ask(videos.poll("r1"))
     return progress
 
 
@@ -226,7 +226,7 @@ def test_a_video_with_a_broken_second_and_new_fields_is_read(ask: Any, script: A
 
 @pytest.mark.parametrize("request_id", ["../files", "a/b", "a?b", ""])
 def test_a_strange_request_id_stays_inside_its_path(request_id: str) -> None:
-    path = videos.look(request_id).path
+    path = videos.poll(request_id).path
     assert path.startswith("/videos/")
     assert not set("?") & set(path)
     assert path.count("/") == 2

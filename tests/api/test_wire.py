@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_grok.api import errors, files, images, wire
-from airflow_provider_grok.api.call import Aside, Call, Flow, Now, Sleep
+from airflow_provider_grok.api.call import BlockingCall, Call, Flow, Now, Sleep
 
 PICTURE = {"model": "grok-imagine-image", "prompt": "a mug"}
 REPEATABLE = [408, 409, 500, 502, 503, 504, 529]
@@ -47,7 +47,7 @@ def test_a_get_is_repeated_after_a_passing_failure(ask: Any, script: Any, status
 @pytest.mark.parametrize("status", REPEATABLE)
 def test_a_paid_post_is_never_repeated_after_it_may_have_been_done(ask: Any, script: Any, status: int) -> None:
     script.say(status, '{"error": "later"}')
-    with pytest.raises(errors.Overloaded) as caught:
+    with pytest.raises(errors.ServerUnavailable) as caught:
         ask(pay())
     assert len(script.requests) == 1
     assert caught.value.billed is None
@@ -109,14 +109,14 @@ def test_a_dropped_connection_is_an_answer_lost_and_a_get_asks_again(ask: Any, s
 
 def test_a_paid_post_whose_answer_is_lost_is_not_sent_again(ask: Any, script: Any) -> None:
     script.answers.append(b"")
-    with pytest.raises(errors.AnswerLost) as caught:
+    with pytest.raises(errors.ResponseLost) as caught:
         ask(pay())
     assert (len(script.requests), caught.value.billed) == (1, None)
 
 
 def test_a_paid_post_cut_short_is_not_sent_again(ask: Any, script: Any) -> None:
     script.answers.append(b'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"request')
-    with pytest.raises(errors.AnswerLost):
+    with pytest.raises(errors.ResponseLost):
         ask(pay())
     assert len(script.requests) == 1
 
@@ -130,7 +130,7 @@ def test_what_is_no_json_is_refused_before_anything_is_sent(ask: Any, script: An
 
 def test_an_upload_whose_answer_is_lost_is_not_sent_again(ask: Any, script: Any, picture: Path) -> None:
     script.answers.append(b"")
-    with pytest.raises(errors.AnswerLost):
+    with pytest.raises(errors.ResponseLost):
         ask(files.upload(picture))
     assert len(script.requests) == 1
 
@@ -166,7 +166,7 @@ def test_a_refusal_is_final(ask: Any, script: Any, status: int) -> None:
 def test_the_last_attempt_raises_what_it_met(ask: Any, script: Any) -> None:
     for _ in range(3):
         script.say(503, '{"error": "full"}')
-    with pytest.raises(errors.Overloaded, match=r"GET /v1/ping answered 503: full"):
+    with pytest.raises(errors.ServerUnavailable, match=r"GET /v1/ping answered 503: full"):
         ask(ping(attempts=3))
     assert (len(script.requests), len(ask.slept)) == (3, 2)
 
@@ -180,21 +180,21 @@ def test_nothing_was_sent_where_nothing_listens(ask: Any, script: Any) -> None:
 
 def test_a_web_page_is_not_the_api(ask: Any, script: Any) -> None:
     script.say(200, "<html>Welcome to the proxy</html>", content_type="text/html")
-    with pytest.raises(errors.NotTheApi, match="text/html instead of a JSON object"):
+    with pytest.raises(errors.NotAnApiResponse, match="text/html instead of a JSON object"):
         ask(ping(attempts=1))
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "7", '"x"', "{" * 5000, '{"a":' * 100_000, b"\xff\xfe", ""])
 def test_what_is_no_json_object_is_not_the_api(ask: Any, script: Any, body: str | bytes) -> None:
     script.say(200, body)
-    with pytest.raises(errors.NotTheApi):
+    with pytest.raises(errors.NotAnApiResponse):
         ask(ping(attempts=1))
 
 
 def test_an_answer_larger_than_its_limit_is_not_taken(ask: Any, script: Any, tmp_path: Path) -> None:
     script.say(200, bytes(2000))
     call = files.content("file_1", tmp_path / "out", limit=1000)
-    with pytest.raises(errors.NotTheApi, match="1000 are the most"):
+    with pytest.raises(errors.NotAnApiResponse, match="1000 are the most"):
         ask(replace(call, attempts=1))
 
 
@@ -207,7 +207,7 @@ def test_a_redirect_of_the_api_is_not_followed(ask: Any, script: Any) -> None:
 
 def test_a_key_that_the_server_repeats_is_not_shown(ask: Any, script: Any) -> None:
     script.say(400, '{"error": "Incorrect API key provided: xai-secret-key."}')
-    with pytest.raises(errors.NotAllowed) as caught:
+    with pytest.raises(errors.PermissionDenied) as caught:
         ask(ping())
     assert "xai-secret-key" not in str(caught.value)
     assert "***" in str(caught.value)
@@ -226,7 +226,7 @@ def countdown() -> Flow[list[Any]]:
     now = yield Now()
     yield Sleep(5)
     later = yield Now()
-    said = yield Aside(lambda: threading.current_thread().name)
+    said = yield BlockingCall(lambda: threading.current_thread().name)
     got = yield from ping()
     return [later - now, said, got]
 
@@ -252,7 +252,7 @@ def test_a_flow_may_handle_the_error_of_a_step(ask: Any, script: Any) -> None:
 
 def test_an_error_of_an_aside_is_the_flows(ask: Any) -> None:
     def broken() -> Flow[None]:
-        yield Aside(lambda: 1 / 0)
+        yield BlockingCall(lambda: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         ask(broken())
@@ -268,7 +268,7 @@ def test_a_flow_that_is_given_up_is_closed(ask: Any, script: Any) -> None:
             closed.append(True)
 
     script.say(400, "{}")
-    with pytest.raises(errors.BadArgument):
+    with pytest.raises(errors.InvalidArgument):
         ask(tidy())
     assert closed == [True]
 

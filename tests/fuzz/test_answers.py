@@ -27,11 +27,11 @@ CALLS: dict[str, Call[Any]] = {
     "video models": account.video_models(),
     "generate": images.generate({"prompt": "x"}),
     "film": videos.generate({"prompt": "x"}),
-    "look at image": images.look("r"),
-    "look at video": videos.look("r"),
+    "look at image": images.poll("r"),
+    "look at video": videos.poll("r"),
     "make batch": batches.create("b"),
     "get batch": batches.get("b1"),
-    "look at batch": batches.look("b1"),
+    "look at batch": batches.poll("b1"),
     "list batches": batches.page(),
     "add": batches.add("b1", []),
     "list requests": batches.metadata_page("b1"),
@@ -60,7 +60,7 @@ def test_an_answer_is_read_or_refused(name: str, status: int, headers: dict[str,
     if isinstance(read, jobs.Progress):
         assert read.state in ("pending", "done", "failed")
         assert jobs.words(read, 10.0) is not None
-        assert jobs.Patience().believe(read) in (True, False)
+        assert jobs.ErrorBudget().record_success(read) in (True, False)
 
 
 @fuzz

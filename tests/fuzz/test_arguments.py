@@ -10,11 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_grok.api import argument, batch_requests, errors, files, images, media, videos
+from airflow_provider_grok.api import batch_requests, errors, files, images, media, validation, videos
 from airflow_provider_grok.api.endpoint import Endpoint
-from airflow_provider_grok.hooks import names, orphans, terms
-from airflow_provider_grok.hooks.connection import Settings, settings_of
-from airflow_provider_grok.hooks.downloads import safe_name
+from airflow_provider_grok.flows.files.download import safe_name
+from airflow_provider_grok.flows.purchases import names, orphans
+from airflow_provider_grok.flows.purchases import options as terms
+from airflow_provider_grok.flows.purchases.options import Settings
+from airflow_provider_grok.hooks.connection import settings_of
 from airflow_provider_grok.operators import requests, values
 from airflow_provider_grok.operators.review import plain
 from tests.fuzz import documents
@@ -22,10 +24,10 @@ from tests.fuzz.pace import fuzz
 
 anything = documents.values | st.datetimes() | st.timedeltas() | st.binary(max_size=4)
 READERS: dict[str, Any] = {
-    "text": lambda value: argument.text(value, "prompt"),
-    "whole": lambda value: argument.whole(value, "n", 1, 10),
-    "share": lambda value: argument.share(value, "min_success"),
-    "choice": lambda value: argument.choice(value, "quality", ("low", "high")),
+    "text": lambda value: validation.text(value, "prompt"),
+    "whole": lambda value: validation.whole(value, "n", 1, 10),
+    "share": lambda value: validation.share(value, "min_success"),
+    "choice": lambda value: validation.choice(value, "quality", ("low", "high")),
     "source": media.source,
     "file id": files.check_id,
     "duration": lambda value: terms.seconds("timeout", value),
@@ -38,8 +40,8 @@ READERS: dict[str, Any] = {
     "entry": lambda value: requests.checked(value, 0),
     "expires_after": lambda value: settings_of({"expires_after": value}),
     "max_cost_usd": lambda value: settings_of({"max_cost_usd": value}),
-    "cost": lambda value: terms.Terms.of(Settings(), max_cost_usd=value),
-    "interval": lambda value: terms.Terms.of(Settings(), poll_interval=value),
+    "cost": lambda value: terms.PurchaseOptions.of(Settings(), max_cost_usd=value),
+    "interval": lambda value: terms.PurchaseOptions.of(Settings(), poll_interval=value),
 }
 
 

@@ -6,13 +6,13 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from airflow_provider_grok.api import errors
-from airflow_provider_grok.operators.base import in_airflow_terms, receipt
+from airflow_provider_grok.operators.base import receipt, translate_errors
 
 FINAL = [
     errors.InvalidRequest("x"),
     errors.CostLimit("x"),
-    errors.NotAllowed("GET", "/v1/me", 400),
-    errors.BadArgument("POST", "/v1/files", 400),
+    errors.PermissionDenied("GET", "/v1/me", 400),
+    errors.InvalidArgument("POST", "/v1/files", 400),
     errors.Moderated("POST", "/v1/images/edits", 400),
     errors.NotFound("GET", "/v1/files/x", 404),
     errors.LinkQuota("POST", "/v1/files/x/public-url", 429),
@@ -21,10 +21,10 @@ FINAL = [
 ]
 PASSING = [
     errors.RateLimited("POST", "/v1/images/edits", 429, retry_after=900),
-    errors.Overloaded("GET", "/v1/files", 503),
+    errors.ServerUnavailable("GET", "/v1/files", 503),
     errors.Unreachable("x"),
-    errors.AnswerLost("x"),
-    errors.NotTheApi("x"),
+    errors.ResponseLost("x"),
+    errors.NotAnApiResponse("x"),
     errors.JobFailed("image", "id-1", "internal-error", "x"),
     errors.JobTimeout("x"),
     errors.GrokError("x"),
@@ -33,7 +33,7 @@ PASSING = [
 
 @pytest.mark.parametrize("error", FINAL, ids=lambda error: type(error).__name__)
 def test_what_a_retry_cannot_help_fails_at_once(error: errors.GrokError) -> None:
-    with pytest.raises(AirflowFailException) as caught, in_airflow_terms():
+    with pytest.raises(AirflowFailException) as caught, translate_errors():
         raise error
     assert str(caught.value) == str(error)
     assert caught.value.__cause__ is error
@@ -41,13 +41,13 @@ def test_what_a_retry_cannot_help_fails_at_once(error: errors.GrokError) -> None
 
 @pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
 def test_what_may_pass_is_left_to_airflows_retry(error: errors.GrokError) -> None:
-    with pytest.raises(AirflowException) as caught, in_airflow_terms():
+    with pytest.raises(AirflowException) as caught, translate_errors():
         raise error
     assert not isinstance(caught.value, AirflowFailException)
 
 
 def test_errors_that_are_not_ours_pass_unchanged() -> None:
-    with pytest.raises(KeyError), in_airflow_terms():
+    with pytest.raises(KeyError), translate_errors():
         raise KeyError("x")
 
 

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_grok.api import batch_pages, errors
 from airflow_provider_grok.api.jobs import Job
 from airflow_provider_grok.sandbox.server import Sandbox
-from airflow_provider_grok.triggers.poller import News, Poller, Wait
+from airflow_provider_grok.triggers.poller import Poller, Wait, WaitEvent
 from tests.airflow_task import Time, asked, until
 from tests.batch_run import Settle, ask
 from tests.triggers.test_poller import endpoint_of, last_of, submit, watch
@@ -201,7 +201,7 @@ def test_a_wait_that_ends_while_a_list_is_under_way_is_forgotten(sandbox: Sandbo
     settle(batch_seconds=60)
     jobs = batches(sandbox, 5)
 
-    async def main() -> list[News]:
+    async def main() -> list[WaitEvent]:
         poller = Poller(endpoint_of(sandbox))
         watching = [asyncio.ensure_future(last_of(poller, Wait(job))) for job in jobs]
         await until(lambda: poller.listing)
@@ -216,7 +216,7 @@ def test_a_wait_that_ends_while_a_list_is_under_way_is_forgotten(sandbox: Sandbo
 def test_a_wrong_key_ends_all_waits(sandbox: Sandbox, settle: Settle, time: Time) -> None:
     jobs = batches(sandbox, 4)
 
-    async def main() -> list[News]:
+    async def main() -> list[WaitEvent]:
         from airflow_provider_grok.api.endpoint import Endpoint
 
         poller = Poller(Endpoint(sandbox.url, "xai-wrong-one"))
@@ -224,4 +224,4 @@ def test_a_wrong_key_ends_all_waits(sandbox: Sandbox, settle: Settle, time: Time
 
     news = asyncio.run(main())
     assert [one.what for one in news] == ["error"] * 4
-    assert all(isinstance(one.error, errors.NotAllowed) for one in news)
+    assert all(isinstance(one.error, errors.PermissionDenied) for one in news)

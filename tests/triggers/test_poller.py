@@ -14,7 +14,7 @@ from airflow_provider_grok.api import errors, jobs, wire
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.jobs import Job
 from airflow_provider_grok.sandbox.server import Sandbox
-from airflow_provider_grok.triggers.poller import News, Poller, Wait, poller_of
+from airflow_provider_grok.triggers.poller import Poller, Wait, WaitEvent, poller_of
 from tests.airflow_task import Time, asked, until
 
 LOOK = {"method": "GET", "path": "/v1/images/*"}
@@ -37,7 +37,7 @@ def submit(sandbox: Sandbox, count: int = 1) -> list[Job]:
     return found
 
 
-async def last_of(poller: Poller, wait: Wait) -> News:
+async def last_of(poller: Poller, wait: Wait) -> WaitEvent:
     return [news async for news in poller.watch(wait)][-1]
 
 
@@ -54,8 +54,8 @@ class StillTime:
         await wire.REAL_CLOCK.asleep(seconds)
 
 
-def watch(sandbox: Sandbox, *waits: Wait, **settings: Any) -> list[News]:
-    async def main() -> list[News]:
+def watch(sandbox: Sandbox, *waits: Wait, **settings: Any) -> list[WaitEvent]:
+    async def main() -> list[WaitEvent]:
         clock = StillTime()
         clock.poller = Poller(endpoint_of(sandbox, **settings), clock)
         return await asyncio.gather(*(last_of(clock.poller, wait) for wait in waits))
@@ -133,11 +133,11 @@ def test_an_unknown_job_is_gone(sandbox: Sandbox, time: Time) -> None:
 def test_a_wrong_key_ends_the_wait_at_once(sandbox: Sandbox, time: Time) -> None:
     (job,) = submit(sandbox)
 
-    async def main() -> News:
+    async def main() -> WaitEvent:
         return await last_of(Poller(Endpoint(sandbox.url, "xai-wrong-one")), Wait(job))
 
     news = asyncio.run(main())
-    assert isinstance(news.error, errors.NotAllowed)
+    assert isinstance(news.error, errors.PermissionDenied)
     assert len(asked(sandbox, "GET")) == 1
 
 
@@ -148,7 +148,7 @@ def test_an_error_that_nobody_foresaw_ends_the_wait(
         raise RuntimeError("surprise")
 
     (job,) = submit(sandbox)
-    monkeypatch.setattr(jobs, "look", explode)
+    monkeypatch.setattr(jobs, "poll", explode)
     (news,) = watch(sandbox, Wait(job))
     assert news.what == "error"
     assert "RuntimeError" in news.text
@@ -234,7 +234,7 @@ def test_two_hundred_waits_end_in_one_loop(slow: Sandbox, time: Time) -> None:
 def test_a_cancelled_wait_is_looked_at_no_more_and_the_others_go_on(slow: Sandbox, time: Time) -> None:
     left, kept = submit(slow, 2)
 
-    async def main() -> News:
+    async def main() -> WaitEvent:
         poller = Poller(endpoint_of(slow))
         leaving = asyncio.ensure_future(last_of(poller, Wait(left)))
         staying = asyncio.ensure_future(last_of(poller, Wait(kept)))
@@ -283,7 +283,7 @@ def test_a_poller_does_not_keep_its_loop_alive(sandbox: Sandbox, time: Time) -> 
 
 def test_a_poller_runs_in_an_empty_context(sandbox: Sandbox, time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     whose: contextvars.ContextVar[str] = contextvars.ContextVar("whose", default="nobody's")
-    seen, look = [], jobs.look
+    seen, look = [], jobs.poll
 
     def peek(job: Job) -> Any:
         seen.append(whose.get())
@@ -293,6 +293,6 @@ def test_a_poller_runs_in_an_empty_context(sandbox: Sandbox, time: Time, monkeyp
         whose.set("the first trigger's")
         await last_of(Poller(endpoint_of(sandbox)), Wait(job))
 
-    monkeypatch.setattr(jobs, "look", peek)
+    monkeypatch.setattr(jobs, "poll", peek)
     asyncio.run(main(submit(sandbox)[0]))
     assert seen == ["nobody's"]

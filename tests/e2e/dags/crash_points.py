@@ -67,7 +67,7 @@ class Death:
 def _phase(phase: str, *, after: bool, worker: bool = False) -> Death:
     """Die around the writing of a purchase's record."""
     when = lambda buyer, slot, record: record.phase == phase  # noqa: E731
-    return Death("hooks.memory:Buyer", "write", when, after, worker)
+    return Death("flows.purchases.store:TaskIdentity", "write", when, after, worker)
 
 
 def _posted(ending: str) -> Callable[..., bool]:
@@ -90,8 +90,8 @@ def _paid(intake: Any, *_: Any) -> bool:
 
 
 # `body` is called when the answer's headers are there, so the work is done; `answer` when all of it has been read.
-_unread = partial(Death, "api.answer:Intake", "body")
-_read = partial(Death, "api.answer:Intake", "answer", after=True)
+_unread = partial(Death, "api.answer:ResponseReader", "body")
+_read = partial(Death, "api.answer:ResponseReader", "answer", after=True)
 _PURCHASE = {
     "before-intent": _phase("intended", after=False),
     "intended": _phase("intended", after=True),
@@ -112,16 +112,16 @@ _BATCH = _PURCHASE | {
     "half-added": _read(_posted("/requests")),
 }
 _PERSIST = {
-    "before-copying": Death("hooks.results:Keeper", "_keep_all"),
+    "before-copying": Death("flows.batches.results:BatchResultStore", "_keep_all"),
     "copy-unread": _unread(_posted("/files")),
     "copy-read": _read(_posted("/files")),
-    "copies-recorded": Death("hooks.persisting:Persisting", "_remember", lambda it: bool(it.rows), after=True),
+    "copies-recorded": Death("flows.batches.persist:Persisting", "_remember", lambda it: bool(it.rows), after=True),
     "event-seen": Death("operators.batches:GrokPersistOperator", "execute_complete"),
     "manifest-unread": _unread(_manifest),
-    "done": Death("hooks.persisting:Persisting", "conclude", after=True),
+    "done": Death("flows.batches.persist:Persisting", "conclude", after=True),
 }
 _UPLOAD = {
-    "before-sending": Death("api.answer:Intake", "request", _posted("/files")),
+    "before-sending": Death("api.answer:ResponseReader", "request", _posted("/files")),
     "answer-unread": _unread(_posted("/files")),
     "answer-read": _read(_posted("/files")),
     "done": Death("operators.base:GrokOperator", "push", after=True),
@@ -135,10 +135,10 @@ DEATHS = dict.fromkeys(("edit", "generate", "video", "hook"), _MAKE) | {
 
 #: What counts as a step: every exchange with the API, in three parts, and every record, before and after.
 _STEPS = [
-    *(Death("api.answer:Intake", method) for method in ("request", "body")),
-    Death("api.answer:Intake", "answer", after=True),
-    *(Death("hooks.memory:Buyer", "write", after=after) for after in (False, True)),
-    Death("hooks.persisting:Persisting", "_remember", after=True),
+    *(Death("api.answer:ResponseReader", method) for method in ("request", "body")),
+    Death("api.answer:ResponseReader", "answer", after=True),
+    *(Death("flows.purchases.store:TaskIdentity", "write", after=after) for after in (False, True)),
+    Death("flows.batches.persist:Persisting", "_remember", after=True),
 ]
 #: Every task gets here in the end, so no try is spared.
 _LAST_STEP = Death("operators.base:GrokOperator", "push", after=True)

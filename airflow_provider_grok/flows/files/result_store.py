@@ -1,0 +1,207 @@
+"""From a finished job to stored files: nothing that was paid for stays behind on a link that dies."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from airflow_provider_grok.api import errors, files
+from airflow_provider_grok.api.call import Flow, Sleep
+from airflow_provider_grok.api.endpoint import Endpoint
+
+#: Seconds between two tries to store what the server did not store.
+PAUSES = (5.0, 30.0, 60.0)
+
+
+class Media(Protocol):
+    """One picture or video in an answer."""
+
+    @property
+    def url(self) -> str | None:
+        """Link that dies soon."""
+
+    @property
+    def file_output(self) -> files.FileOutput | None:
+        """The stored file, where the server stored it."""
+
+    @property
+    def storage_error(self) -> str | None:
+        """Why the server could not store it."""
+
+    @property
+    def respect_moderation(self) -> bool | None:
+        """False where the content rules took the picture out."""
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """What became of one asset, as it stands in a receipt.
+
+    :param file_id: the stored file; None where there is none, and `reason` says why.
+    :param filename: its name.
+    :param expires_at: its end in unix seconds; None: never.
+    :param public_url: its public link.
+    :param public_url_expires_at: the link's end in unix seconds; None: with the file.
+    :param reason: why something is missing.
+    """
+
+    file_id: str | None = None
+    filename: str | None = None
+    expires_at: int | None = None
+    public_url: str | None = None
+    public_url_expires_at: int | None = None
+    reason: str | None = None
+
+    @classmethod
+    def of_file(cls, file: files.File) -> StoredResult:
+        """Describe a file as the Files API shows it.
+
+        :param file: the file.
+        """
+        return cls(file.id, file.filename, file.expires_at, file.public_url, file.public_url_expires_at)
+
+    def row(self) -> dict[str, Any]:
+        """The receipt's row."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class NotStored(StoredResult):
+    """An asset that exists, and could not be stored now: its job's answer leads another try to it."""
+
+
+@dataclass(frozen=True)
+class NotStorable(NotStored):
+    """An unkept asset that only a person can help: by a right, by a host that is trusted."""
+
+
+@dataclass(frozen=True)
+class ResultStore:
+    """How assets are to be kept.
+
+    :param endpoint: where and as whom.
+    :param name: the stored file's name.
+    :param expires_after: its life in seconds; None: no end.
+    :param link: whether a public link is wanted: None, True (as long as the file lives) or seconds.
+    """
+
+    endpoint: Endpoint
+    name: str
+    expires_after: int | None = None
+    link: bool | int | None = None
+
+    @property
+    def link_seconds(self) -> int | None:
+        """The life of a link for the share call; None: with the file."""
+        return self.link if isinstance(self.link, int) and not isinstance(self.link, bool) else None
+
+
+def keep_all(keeping: ResultStore, made: Iterable[Media]) -> Flow[list[StoredResult]]:
+    """See that every asset of a finished job is a stored file, with its link where one was asked for.
+
+    :param keeping: how.
+    :param made: the assets, in the job's order.
+    """
+    rows: list[StoredResult] = []
+    every = list(made)
+    stem, dot, ending = keeping.name.rpartition(".")
+    for number, media in enumerate(every):
+        # Results that the server stored share one name, so a rescued one among them needs its own to be known by.
+        name = keeping.name if len(every) == 1 else f"{stem}-{number + 1}{dot}{ending}"
+        rows.append((yield from _keep(keeping, name, media)))
+    return rows
+
+
+def _keep(keeping: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
+    if media.respect_moderation is False:
+        return StoredResult(reason="moderated: the content rules took this result out")
+    if output := media.file_output:
+        row = StoredResult(
+            output.file_id,
+            output.filename or keeping.name,
+            output.expires_at,
+            output.public_url,
+            output.public_url_expires_at,
+        )
+        return (yield from with_link(keeping, row, output.public_url_error))
+    return (yield from _rescue(keeping, name, media))
+
+
+def _rescue(keeping: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
+    """Store what the server made but did not store; a passing trouble is borne for a while, for it is paid for."""
+    for pause in (*PAUSES, None):
+        try:
+            return (yield from _store(keeping, name, media))
+        except errors.GrokError as error:
+            if pause is None or error.permanent:
+                return _unkept(name, media, error)
+        yield Sleep(pause)
+    raise AssertionError("unreachable: the last round returns")
+
+
+def _unkept(name: str, media: Media, error: errors.GrokError) -> StoredResult:
+    why = errors.clean(media.storage_error or "the answer named no stored file")
+    if isinstance(error, errors.NotFound):
+        return StoredResult(filename=name, reason=f"lost: not stored ({why}), and its link has died: {error.brief}")
+    row = NotStorable if error.permanent else NotStored
+    return row(filename=name, reason=f"not stored ({why}), and not rescued from its link: {error.brief}")
+
+
+def _store(keeping: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
+    known = yield from files.find(name)
+    if known:
+        return (yield from with_link(keeping, StoredResult.of_file(known[0])))
+    with tempfile.TemporaryDirectory(prefix="grok-") as folder:
+        path = Path(folder) / "asset"
+        yield from _obtain(keeping.endpoint, media, path)
+        kind = files.media_type(path)
+        if not kind.startswith(("image/", "video/")):
+            raise errors.NotAnApiResponse(f"The result's link led to {kind}, which is neither a picture nor a video.")
+        file = yield from files.upload(path, filename=name, expires_after=keeping.expires_after)
+    return (yield from with_link(keeping, StoredResult.of_file(file)))
+
+
+def _obtain(endpoint: Endpoint, media: Media, path: Path) -> Flow[None]:
+    if text := getattr(media, "b64_json", None):
+        try:
+            path.write_bytes(base64.b64decode(text, validate=True))
+        except binascii.Error as error:
+            raise errors.NotAnApiResponse(f"A picture came as text that is no base64 ({error}).") from error
+    elif media.url:
+        yield from files.fetch(endpoint, media.url, path)
+    else:
+        raise errors.InvalidRequest("The answer held neither a stored file nor a link nor the picture itself.")
+
+
+def lives_long_enough(file: files.File, wanted: int | None, now: float) -> bool:
+    """Whether a stored file may stand in for one that would be made now.
+
+    :param file: the stored file.
+    :param wanted: life in seconds that was asked for; None: no end, and only a file without end will do.
+    :param now: unix seconds.
+    """
+    if file.expires_at is None:
+        return True
+    return wanted is not None and file.expires_at - now >= max(wanted / 2, 3600)
+
+
+def with_link(keeping: ResultStore, row: StoredResult, trouble: str | None = None) -> Flow[StoredResult]:
+    """Give a stored file its public link, where one is wanted and missing; never a reason to lose the file.
+
+    :param keeping: how.
+    :param row: the stored file.
+    :param trouble: why the server made no link.
+    """
+    if keeping.link is None or keeping.link is False or row.public_url or not row.file_id:
+        return row
+    try:
+        link = yield from files.share(row.file_id, expires_after=keeping.link_seconds)
+    except errors.GrokError as error:
+        why = f" (at first: {errors.clean(trouble)})" if trouble else ""
+        return StoredResult(**{**row.row(), "reason": f"stored, but without its public link{why}: {error.brief}"})
+    return StoredResult(**{**row.row(), "public_url": link.public_url, "public_url_expires_at": link.expires_at})

@@ -1,0 +1,162 @@
+"""What is to be bought, how that stands, and what it came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from airflow_provider_grok.api import account, errors, files, images, jobs
+from airflow_provider_grok.api.account import usd
+from airflow_provider_grok.api.call import Call, Flow
+from airflow_provider_grok.api.kinds import Kind, kind_of
+from airflow_provider_grok.flows.files.result_store import StoredResult
+from airflow_provider_grok.flows.purchases.store import Record
+
+M = TypeVar("M", bound=account.Model)
+
+
+@dataclass(frozen=True)
+class PurchaseRequest:
+    """What is to be bought.
+
+    :param call: the paid call, without `storage_options`.
+    :param filename: name of the stored file that the user asked for; the token goes before its ending.
+    :param expires_after: life of the stored files in seconds; None: no end.
+    :param link: public link: None, True (as long as the file) or seconds.
+    :param max_cost: most ticks that the task instance may spend over all its tries; None: no limit.
+    """
+
+    call: Call[jobs.Accepted]
+    filename: str | None = None
+    expires_after: int | None = None
+    link: bool | int | None = None
+    max_cost: int | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Picture or video."""
+        return kind_of(self.call.path).name
+
+    @property
+    def extension(self) -> str:
+        """Ending of the stored file's name."""
+        return kind_of(self.call.path).extension
+
+    @property
+    def count(self) -> int:
+        """How many assets it makes."""
+        return int((self.call.body or {}).get("n", 1))
+
+
+def check_purchase(call: Call[Any]) -> None:
+    """Refuse to buy by a call that makes no picture and no video.
+
+    :param call: the call.
+    :raises InvalidRequest: for any other call, naming what it is for.
+    """
+    if call.paid and call.path.startswith(("/images/", "/videos/")):
+        return
+    instead = "GrokBatchOperator fills batches, and never twice" if call.paid else "hook.run carries out what is free"
+    raise errors.InvalidRequest(
+        f"{call.method} {call.shown_path} makes no picture and no video, so it cannot be bought: {instead}."
+    )
+
+
+def listed(models: Call[list[M]]) -> Flow[list[M]]:
+    """The models that this key may use; none where there is no list to be had, which is a help and not a condition.
+
+    :param models: asks for the list.
+    :raises PermissionDenied: for a key that is wrong; one that merely may not list models can still buy.
+    :raises NotAnApiResponse: where some other server answers.
+    """
+    try:
+        return (yield from models)
+    except errors.PermissionDenied as error:
+        if error.status != 403:
+            raise
+        return []
+    except (errors.NotFound, errors.InvalidArgument, errors.ServerUnavailable, errors.RateLimited):
+        return []
+    except errors.NotAnApiResponse:
+        # A gateway may say by a web page that it has no such list; where nothing else is the API either, it ends here.
+        yield from files.page(limit=1)
+        return []
+
+
+def appraise(call: Call[jobs.Accepted]) -> Flow[int | None]:
+    """Estimate a request's cost in ticks, and check it against what its model can do, before anything is sent.
+
+    :param call: the paid call.
+    :raises InvalidRequest: for a model that does not exist, or a prompt over the model's length.
+    """
+    body = call.body or {}
+    if kind_of(call.path).name == "video":
+        return account.video_ticks(body)
+    models: list[account.ImageModel] = yield from listed(account.image_models())
+    name = str(body.get("model", ""))
+    named = [model for model in models if name in (model.id, *model.aliases)]
+    if models and not named and name not in account.IMAGE_PRICES and name not in account.SERVED_BY:
+        known = ", ".join(model.id for model in models)
+        raise errors.InvalidRequest(f"model={name!r} makes no images for this key; {known} do. Nothing was sent.")
+    if named and named[0].max_prompt_length:
+        images.check_prompt(str(body.get("prompt", "")), named[0].max_prompt_length)
+    return account.image_ticks(body, models)
+
+
+@dataclass(frozen=True)
+class PurchaseState:
+    """How a purchase stands.
+
+    :param record: its record.
+    :param progress: the last look at its job; None before the first.
+    :param adopted: stored files that were found by name instead of a job.
+    :param bought: the recorded result of a finished purchase.
+    :param reused: nothing was asked of the API this time that costs money.
+    """
+
+    record: Record
+    progress: jobs.Progress | None = None
+    adopted: list[files.File] | None = None
+    bought: PurchaseResult | None = None
+    reused: bool = False
+
+    @property
+    def job(self) -> jobs.Job:
+        """The job to look at."""
+        kind: Any = self.record.kind
+        return jobs.Job(kind, self.record.job_id or "", self.record.at)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to wait for."""
+        ended = self.progress is not None and self.progress.state != "pending" and not self.progress.odd
+        return ended or self.adopted is not None or self.bought is not None
+
+
+@dataclass(frozen=True)
+class PurchaseResult:
+    """What a purchase came to.
+
+    :param rows: one row for each asset, in order, kept or not.
+    :param ticks: what it cost.
+    :param estimated: whether `ticks` is our estimate for want of the server's word.
+    :param job_id: the server's id of the job.
+    :param reused: nothing was paid for this time.
+    :param failure: why there is no result.
+    """
+
+    rows: list[StoredResult]
+    ticks: int
+    estimated: bool
+    job_id: str | None
+    reused: bool = False
+    failure: errors.GrokError | None = None
+
+    @property
+    def file_ids(self) -> list[str]:
+        """The stored files, in order."""
+        return [row.file_id for row in self.rows if row.file_id]
+
+    def usage(self) -> dict[str, Any]:
+        """The receipt's `usage`."""
+        return {"cost_in_usd_ticks": self.ticks, "cost_usd": usd(self.ticks), "estimated": self.estimated}

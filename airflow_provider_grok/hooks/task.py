@@ -1,0 +1,61 @@
+"""The running task as the flows see it: who it is, and its task state store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_grok.flows.purchases.store import TaskIdentity
+
+
+class TaskStateStore:
+    """Airflow's task state store, in which our records live as long as their run.
+
+    :param accessor: `task_state_store` of the task's context.
+    """
+
+    def __init__(self, accessor: Any) -> None:
+        self.accessor = accessor
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Read a value.
+
+        :param key: its key.
+        :param default: what to return where there is none.
+        """
+        return self.accessor.get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value until its run is deleted.
+
+        :param key: its key.
+        :param value: JSON data.
+        """
+        from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+        self.accessor.set(key, value, retention=NEVER_EXPIRE)
+
+
+def task_identity(context: Mapping[str, Any]) -> TaskIdentity:
+    """Who buys, from a task's context.
+
+    :param context: the Airflow task context.
+    """
+    from airflow_provider_grok.flows.purchases.store import TaskIdentity
+
+    ti, store = context["ti"], TaskStateStore(context["task_state_store"])
+    return TaskIdentity(ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries, store)
+
+
+def current_task() -> TaskIdentity:
+    """The task that is running now; outside any task, nobody."""
+    from airflow.sdk import get_current_context
+
+    from airflow_provider_grok.flows.purchases.store import TaskIdentity
+
+    try:
+        context = get_current_context()
+    except RuntimeError:
+        return TaskIdentity.nobody()
+    return task_identity(context)

@@ -1,0 +1,79 @@
+"""What was made is kept: fetched where the server did not store it, shared where it made no link."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_grok.sandbox.server import Sandbox
+from tests.airflow_task import names
+from tests.purchase_run import Shop
+
+POST = {"method": "POST", "path": "/v1/images/generations"}
+
+
+def test_a_picture_that_was_not_stored_is_fetched_and_stored_under_its_name(shop: Shop, sandbox: Sandbox) -> None:
+    sandbox.faults.add({**POST, "action": {"storage_error": True}})
+    bought = shop.buy(expires_after=7200)
+    assert [row.filename for row in bought.rows] == names(sandbox)
+    assert bought.rows[0].expires_at is not None
+    assert shop.charges == 1
+
+
+def test_one_of_three_pictures_that_was_not_stored_is_rescued_and_no_other_taken_for_it(
+    shop: Shop, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add({**POST, "action": {"storage_error": [0]}})
+    bought = shop.buy(fields={"n": 3})
+    assert len(set(bought.file_ids)) == 3
+    assert len(names(sandbox)) == 3
+    assert shop.charges == 1
+
+
+def test_a_rescue_that_was_cut_short_is_finished_by_the_next_try(shop: Shop, sandbox: Sandbox) -> None:
+    sandbox.faults.add({**POST, "action": {"storage_error": True}})
+    shop.die(3, torn=True)
+    bought = shop.buy()
+    assert (shop.charges, len(names(sandbox)), len(bought.file_ids)) == (1, 1, 1)
+
+
+def test_a_picture_that_can_neither_be_stored_nor_fetched_is_a_row_with_its_reason(
+    shop: Shop, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add({**POST, "action": {"storage_error": "bucket on fire"}})
+    sandbox.faults.add({"path": "/v1/files", "method": "POST", "action": {"status": 413}})
+    (row,) = shop.buy().rows
+    assert row.file_id is None
+    assert "bucket on fire" in (row.reason or "")
+    assert "413" in (row.reason or "")
+    assert "billed" not in (row.reason or "")
+    assert shop.store.phases[-1] == "submitted"
+
+
+@pytest.mark.parametrize("status", [400, 403, 413])
+def test_a_picture_that_a_person_has_to_help_is_fetched_later_and_not_bought_again(
+    shop: Shop, sandbox: Sandbox, status: int
+) -> None:
+    sandbox.faults.add({**POST, "action": {"storage_error": True}})
+    sandbox.faults.add({"path": "/v1/files", "method": "POST", "times": 2, "action": {"status": status}})
+    assert [shop.buy().file_ids for _ in range(2)] == [[], []]
+    bought = shop.buy()
+    assert [row.filename for row in bought.rows] == names(sandbox)
+    assert shop.charges == 1
+
+
+def test_a_picture_whose_link_has_died_is_bought_again(shop: Shop, sandbox: Sandbox) -> None:
+    sandbox.faults.add({**POST, "action": {"storage_error": True}})
+    sandbox.faults.add({"path": "/imgen/*", "action": {"status": 404}})
+    (row,) = shop.buy().rows
+    assert (row.reason or "").startswith("lost: ")
+    assert shop.buy().file_ids
+    assert shop.charges == 2
+
+
+def test_a_link_that_failed_is_made_by_the_share_call(shop: Shop, sandbox: Sandbox) -> None:
+    sandbox.faults.add({**POST, "action": {"public_url_error": True}})
+    (row,) = shop.buy(share=7200).rows
+    assert row.public_url
+    assert row.reason is None
+    assert [one["json"] for one in sandbox.journal if one["path"].endswith("/public-url")] == [{"expires_after": 7200}]
+    assert shop.charges == 1
