@@ -184,7 +184,7 @@ def _attempts(endpoint: Endpoint, call: Call[T]) -> Generator[Step, Any, T]:
     for attempt in range(1, most + 1):
         try:
             answer: Answer = yield call
-            if answer.status == 404 and attempt > 1 and call.absent:
+            if attempt > 1 and call.absent and answer.status == 404 and errors.is_refusal(404, answer.body):
                 return call.absent()
             return _read(call, answer)
         except errors.GrokError as error:
@@ -198,22 +198,29 @@ def _attempts(endpoint: Endpoint, call: Call[T]) -> Generator[Step, Any, T]:
 def pause_after(error: errors.GrokError, attempt: int, *, may_repeat: bool) -> float | None:
     """How long to wait before sending a call again; None where it must not be sent again.
 
-    A 429 was refused before any work, so every call may follow it; everything else only calls that do no harm twice.
+    The API's own 429 was refused before any work, so every call may follow it. After everything else, a 429 of
+    something in between too, only calls that do no harm twice are sent again.
 
     :param error: what the attempt ended with.
     :param attempt: number of that attempt, from 1.
     :param may_repeat: whether sending the call twice does no harm.
     """
     jitter = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, keeps no secret
+    if not may_repeat and error.outcome_unknown:
+        return None
     if isinstance(error, errors.RateLimited):
         if error.retry_after is None:
             return min(30.0, 2.0 ** (attempt - 1)) * jitter
         return error.retry_after if error.retry_after <= LONGEST_WAIT else None
-    if may_repeat and error.transient:
-        if isinstance(error, errors.ServerUnavailable) and error.retry_after is not None:
+    if not may_repeat or not error.transient:
+        return None
+    if isinstance(error, errors.ApiError):
+        # A page or a redirect in the API's place will not be gone in a second: it is for who waits to bear it.
+        if not isinstance(error, errors.ServerUnavailable):
+            return None
+        if error.retry_after is not None:
             return error.retry_after if error.retry_after <= LONGEST_WAIT else None
-        return min(8.0, 0.25 * 2.0 ** (attempt - 1)) * jitter
-    return None
+    return min(8.0, 0.25 * 2.0 ** (attempt - 1)) * jitter
 
 
 def _read(call: Call[T], answer: Answer) -> T:
@@ -230,6 +237,7 @@ def _read(call: Call[T], answer: Answer) -> T:
         request_id=answer.request_id,
         paid=call.paid,
         retry_after=answer.retry_after(),
+        check=not call.anonymous,
     )
 
 

@@ -79,6 +79,64 @@ def test_a_429_without_a_time_is_retried_after_1_s_doubling_to_30_with_jitter(as
         assert most / 2 <= pause <= most
 
 
+FOREIGN_429 = ["<html>slow down</html>", "{}", '{"message": "Too Many Requests"}', ""]
+
+
+@pytest.mark.parametrize("body", FOREIGN_429)
+def test_a_429_that_is_not_the_apis_is_not_followed_by_a_second_purchase(ask: Any, script: Any, body: str) -> None:
+    script.say(429, body, retry_after="1")
+    with pytest.raises(errors.RateLimited) as caught:
+        ask(pay())
+    assert (len(script.requests), caught.value.outcome_unknown, caught.value.billed) == (1, True, None)
+
+
+@pytest.mark.parametrize("body", FOREIGN_429)
+def test_a_429_that_is_not_the_apis_is_waited_for_by_what_may_be_repeated(ask: Any, script: Any, body: str) -> None:
+    script.say(429, body, retry_after="3")
+    script.say(200, "{}")
+    assert ask(ping()) == {}
+    assert ask.slept == [3.0]
+
+
+def test_the_apis_429_is_retried_for_a_purchase_too(ask: Any, script: Any) -> None:
+    script.say(429, '{"code": "resource-exhausted", "error": "Too many requests for team 0."}')
+    script.say(200, '{"request_id": "r"}')
+    assert ask(pay()).job_id == "r"
+
+
+PAGE = "<html>Access denied by the proxy</html>"
+NO_EVIDENCE: list[tuple[int, str]] = [
+    *((status, PAGE) for status in (200, 302, 400, 402, 403, 404, 405, 407, 413, 422, 429, 500, 502)),
+    *((status, '{"message": "Forbidden"}') for status in (200, 400, 403, 404, 429, 500)),
+    *((status, '{"code": "invalid-argument", "error": "no"}') for status in (200, 302, 408, 409, 425, 500, 503)),
+    *((200, body) for body in ("", "{}", "[]", '{"data": []}', '{"status": "pending"}')),
+    (204, ""),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), NO_EVIDENCE)
+def test_a_purchase_answered_by_no_evidence_is_sent_once_and_its_outcome_is_unknown(
+    ask: Any, script: Any, status: int, body: str
+) -> None:
+    script.say(status, body, content_type="text/html" if body is PAGE else "application/json")
+    if body == '{"data": []}':
+        # Done, and nothing in it: that is a result, which the flow looks into.
+        assert ask(pay()).finished.state == "failed"
+        return
+    with pytest.raises(errors.GrokError) as caught:
+        ask(pay())
+    assert len(script.requests) == 1
+    error = caught.value
+    assert (error.outcome_unknown, error.permanent, error.never_sent, error.billed) == (True, False, False, None)
+
+
+def test_a_gateways_404_does_not_make_a_repeated_delete_a_success(ask: Any, script: Any) -> None:
+    script.answers.append(b"")
+    script.say(404, '{"message": "no Route matched"}')
+    with pytest.raises(errors.NotFound):
+        ask(files.delete("file_1"))
+
+
 def test_a_429_of_more_than_a_minute_is_left_to_airflow_and_named(ask: Any, script: Any) -> None:
     script.say(429, '{"error": "slow down"}', retry_after="61")
     with pytest.raises(errors.RateLimited) as caught:
