@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: How many times the endpoint's `timeout` an answer may take as a whole, besides a second for so many bytes of it.
 PATIENCE, SLOWEST = 5, 10_000
+#: A year: the longest time, in seconds, that a server's wish to be left alone is taken for.
+LONGEST_RETRY_AFTER = 365 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -92,18 +95,27 @@ class Answer:
         )
 
     def retry_after(self) -> float | None:
-        """Seconds that the server asks to wait; it may give seconds or a date."""
+        """Seconds that the server asks to wait, up to a year; None where it does not say, or makes no sense.
+
+        It may give seconds or a date (RFC 9110, 10.2.3); a date counts from the answer's own, whatever this clock says.
+        """
         text = self.headers.get("retry-after", "").strip()
-        if not text:
-            return None
         try:
-            return max(0.0, float(text))
+            seconds = float(text)
         except ValueError:
-            pass
-        try:
-            return max(0.0, parsedate_to_datetime(text).astimezone(timezone.utc).timestamp() - time.time())
-        except (TypeError, ValueError, OverflowError):
-            return None
+            then, now = _moment(text), _moment(self.headers.get("date", ""))
+            if then is None:
+                return None
+            seconds = then - (time.time() if now is None else now)
+        return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _moment(text: str) -> float | None:
+    try:
+        found = parsedate_to_datetime(text)
+        return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class ResponseReader:

@@ -163,6 +163,7 @@ class ApiError(GrokError):
         money = {True: "It was billed.", False: "Nothing was billed.", None: "Whether it was billed is not known."}
         parts = [
             f"{self.brief}.",
+            f"It asks to be left alone for {self.retry_after:.0f} s." if self.retry_after else "",
             f"Request id {self.request_id}." if self.request_id else "",
             f"It was billed ({self.ticks / 1e10:.4f} USD)." if self.ticks and self.billed else money[self.billed],
             self.advice,

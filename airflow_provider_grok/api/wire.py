@@ -205,22 +205,25 @@ def pause_after(error: errors.GrokError, attempt: int, *, may_repeat: bool) -> f
     :param attempt: number of that attempt, from 1.
     :param may_repeat: whether sending the call twice does no harm.
     """
-    jitter = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, keeps no secret
     if not may_repeat and error.outcome_unknown:
         return None
+    jitter = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, keeps no secret
+    short = min(8.0, 0.25 * 2.0 ** (attempt - 1)) * jitter
     if isinstance(error, errors.RateLimited):
-        if error.retry_after is None:
-            return min(30.0, 2.0 ** (attempt - 1)) * jitter
-        return error.retry_after if error.retry_after <= LONGEST_WAIT else None
+        return _asked_for(error.retry_after, short, min(30.0, 2.0 ** (attempt - 1)) * jitter)
     if not may_repeat or not error.transient:
         return None
-    if isinstance(error, errors.ApiError):
-        # A page or a redirect in the API's place will not be gone in a second: it is for who waits to bear it.
-        if not isinstance(error, errors.ServerUnavailable):
-            return None
-        if error.retry_after is not None:
-            return error.retry_after if error.retry_after <= LONGEST_WAIT else None
-    return min(8.0, 0.25 * 2.0 ** (attempt - 1)) * jitter
+    if isinstance(error, errors.ServerUnavailable):
+        return _asked_for(error.retry_after, short, short)
+    # A page or a redirect in the API's place will not be gone in a second: it is for who waits to bear it.
+    return None if isinstance(error, errors.ApiError) else short
+
+
+def _asked_for(retry_after: float | None, least: float, usual: float) -> float | None:
+    """The pause that a server asks for, but not so short that it makes a busy loop, and none over a minute."""
+    if retry_after is None:
+        return usual
+    return max(retry_after, least) if retry_after <= LONGEST_WAIT else None
 
 
 def _read(call: Call[T], answer: Answer) -> T:

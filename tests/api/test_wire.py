@@ -142,6 +142,41 @@ def test_a_429_of_more_than_a_minute_is_left_to_airflow_and_named(ask: Any, scri
     with pytest.raises(errors.RateLimited) as caught:
         ask(ping())
     assert (caught.value.retry_after, ask.slept, caught.value.permanent) == (61.0, [], False)
+    assert "61 s" in str(caught.value)
+
+
+PAST = formatdate(1_000_000_000, usegmt=True)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("after", ["0", "-0", "-1e300", "0.0001", "nan", PAST])
+def test_a_server_that_wants_to_be_asked_at_once_makes_no_busy_loop(
+    ask: Any, script: Any, status: int, after: str
+) -> None:
+    for _ in range(4):
+        script.say(status, '{"error": "later"}', retry_after=after)
+    script.say(200, "{}")
+    ask(ping())
+    assert len(ask.slept) == 4
+    for pause, least in zip(ask.slept, [0.125, 0.25, 0.5, 1.0], strict=True):
+        assert least <= pause <= 8
+
+
+@pytest.mark.parametrize("after", ["inf", "Infinity", "1e999", "99999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wish_beyond_all_bounds_is_named_as_a_year_at_the_most(ask: Any, script: Any, after: str) -> None:
+    script.say(503, '{"error": "later"}', retry_after=after)
+    with pytest.raises(errors.ServerUnavailable, match="left alone for 31536000 s") as caught:
+        ask(ping())
+    assert (caught.value.retry_after, ask.slept) == (365 * 86_400, [])
+
+
+def test_a_date_to_wait_for_counts_from_the_answers_own_date(ask: Any, script: Any) -> None:
+    ahead = time() + 3600
+    dates = {"date": formatdate(ahead, usegmt=True), "retry_after": formatdate(ahead + 20, usegmt=True)}
+    script.say(429, "{}", **dates)
+    script.say(200, "{}")
+    ask(ping())
+    assert ask.slept == [20.0]
 
 
 def test_a_full_link_quota_is_not_retried_for_no_waiting_cures_it(ask: Any, script: Any) -> None:
