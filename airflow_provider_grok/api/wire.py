@@ -3,7 +3,8 @@
 An endpoint function returns a `Call`: what to send, how to read the answer, whether it costs money. A job of several
 steps is a generator (`Flow`) that yields calls, sleeps, questions for the time and blocking asides, and gets each
 one's outcome back. `run` carries a call or a flow out in a thread, `arun` on an event loop; both step the same
-generators, and the retry rule (`_attempts`) is one of them, so it exists once.
+generators, and the retry rule (`_attempts`) is one of them, so it exists once. `steps` puts work under that rule: who
+carries its steps out by other means than HTTP, such as a simulated server, starts there.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from airflow_provider_grok.api import errors
-from airflow_provider_grok.api.answer import Answer, ResponseReader
+from airflow_provider_grok.api.answer import Answer
 from airflow_provider_grok.api.call import BlockingCall, Call, Flow, Now, Sleep, Step, Upload, Work
 from airflow_provider_grok.api.endpoint import Endpoint
+from airflow_provider_grok.api.response import ResponseReader
 
 if TYPE_CHECKING:
     import ssl
@@ -37,12 +39,15 @@ __all__ = [
     "Endpoint",
     "Flow",
     "Now",
+    "Session",
     "Sleep",
     "Step",
     "Upload",
     "Work",
     "arun",
     "run",
+    "session",
+    "steps",
 ]
 
 T = TypeVar("T")
@@ -75,30 +80,88 @@ class RealClock:
 REAL_CLOCK: Clock = RealClock()
 
 
-def run(endpoint: Endpoint, work: Work[T], *, clock: Clock = REAL_CLOCK, may_buy: bool = True) -> T:
+class Session:
+    """All that one task does, over one client and the connections that it keeps; for one thread.
+
+    :param endpoint: where and as whom.
+    :param clock: the time to live by.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, clock: Clock = REAL_CLOCK) -> None:
+        self.endpoint, self.clock = endpoint, clock
+        self._client: httpx.Client | None = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the next call would open new ones."""
+        if self._client:
+            self._client.close()
+            self._client = None
+
+    def run(self, work: Work[T], *, may_buy: bool = True) -> T:
+        """Carry a call or a flow out in this thread, and return its value.
+
+        :param work: a call or a flow.
+        :param may_buy: whether calls that cost money may be among its steps.
+        :raises GrokError: whatever the flow does not handle itself.
+        """
+        outcome = _Outcome()
+        for step in outcome.drive(steps(self.endpoint, work, may_buy)):
+            with outcome:
+                if isinstance(step, Call):
+                    outcome.value = _send(self.client, self.endpoint, step)
+                elif isinstance(step, Sleep):
+                    self.clock.sleep(step.seconds)
+                else:
+                    outcome.value = self.clock.now() if isinstance(step, Now) else step.action()
+        result: T = outcome.result
+        return result
+
+    @property
+    def client(self) -> httpx.Client:
+        """The client, made when the first call needs it."""
+        import httpx
+
+        if self._client is None:
+            self._client = httpx.Client(timeout=self.endpoint.timeout, verify=_tls(), follow_redirects=False)
+        return self._client
+
+
+def session(endpoint: Endpoint, *, clock: Clock = REAL_CLOCK) -> Session:
+    """Open a session: `with wire.session(endpoint) as session: session.run(flow)`.
+
+    :param endpoint: where and as whom.
+    :param clock: the time to live by.
+    """
+    return Session(endpoint, clock=clock)
+
+
+def run(
+    endpoint: Endpoint,
+    work: Work[T],
+    *,
+    clock: Clock = REAL_CLOCK,
+    may_buy: bool = True,
+    session: Session | None = None,
+) -> T:
     """Carry a call or a flow out in this thread, and return its value.
 
     :param endpoint: where and as whom.
     :param work: a call or a flow.
     :param clock: the time to live by.
     :param may_buy: whether calls that cost money may be among its steps.
+    :param session: a session of the same endpoint to use, with its own clock; None: one for this work alone.
     :raises GrokError: whatever the flow does not handle itself.
     """
-    import httpx
-
-    steps = _plan(endpoint, work, may_buy)
-    outcome = _Outcome()
-    with httpx.Client(timeout=endpoint.timeout, verify=_tls(), follow_redirects=False) as client:
-        for step in outcome.drive(steps):
-            with outcome:
-                if isinstance(step, Call):
-                    outcome.value = _send(client, endpoint, step)
-                elif isinstance(step, Sleep):
-                    clock.sleep(step.seconds)
-                else:
-                    outcome.value = clock.now() if isinstance(step, Now) else step.action()
-    result: T = outcome.result
-    return result
+    if session is not None and session.endpoint == endpoint:
+        return session.run(work, may_buy=may_buy)
+    with Session(endpoint, clock=clock) as own:
+        return own.run(work, may_buy=may_buy)
 
 
 async def arun(endpoint: Endpoint, work: Work[T], *, clock: Clock = REAL_CLOCK, may_buy: bool = True) -> T:
@@ -112,10 +175,9 @@ async def arun(endpoint: Endpoint, work: Work[T], *, clock: Clock = REAL_CLOCK, 
     :param may_buy: whether calls that cost money may be among its steps.
     :raises GrokError: whatever the flow does not handle itself.
     """
-    steps = _plan(endpoint, work, may_buy)
     outcome = _Outcome()
     async with shared_client(endpoint) as shared:
-        for step in outcome.drive(steps):
+        for step in outcome.drive(steps(endpoint, work, may_buy)):
             with outcome:
                 if isinstance(step, Call):
                     async with shared.gate:
@@ -155,8 +217,16 @@ class _Outcome:
         return self.error is not None
 
 
-def _plan(endpoint: Endpoint, work: Work[T], may_buy: bool) -> Generator[Step, Any, T]:
-    """Step a call or a flow, putting every call under the retry rule."""
+def steps(endpoint: Endpoint, work: Work[T], may_buy: bool = True) -> Generator[Step, Any, T]:
+    """Step a call or a flow, putting every call under the retry rule; needs no network and no clock.
+
+    What it yields is to be carried out: a `Call` gives an `Answer`, a `Sleep` None, `Now` unix seconds, a
+    `BlockingCall` what its action gives. Outcomes are sent in, errors of a step thrown in.
+
+    :param endpoint: says how often a call is tried.
+    :param work: a call or a flow.
+    :param may_buy: whether calls that cost money may be among its steps.
+    """
     outcome = _Outcome()
     for step in outcome.drive(iter(work)):
         with outcome:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_grok.api import errors, files, images, wire
+from airflow_provider_grok.api.answer import Answer
 from airflow_provider_grok.api.call import BlockingCall, Call, Flow, Now, Sleep
 
 PICTURE = {"model": "grok-imagine-image", "prompt": "a mug"}
@@ -383,3 +386,95 @@ def test_a_loop_that_is_gone_leaves_no_client_behind(sandbox: Any) -> None:
     asyncio.run(wire.arun(endpoint, files.listing()))
     gc.collect()
     assert not any(wire._shared.values())
+
+
+class Lines:
+    """Stands between a client and the sandbox, and counts the connections that are made."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.count = port, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            self.count += 1
+            far = socket.create_connection(("127.0.0.1", self.port))
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._copy, args=(one, other), daemon=True).start()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := source.recv(65536):
+                target.sendall(chunk)
+            target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def lines(sandbox: Any) -> Iterator[Lines]:
+    lines = Lines(int(sandbox.url.rpartition(":")[2].removesuffix("/v1")))
+    yield lines
+    lines.listener.shutdown(socket.SHUT_RDWR)
+    lines.listener.close()
+
+
+def test_all_work_of_a_session_goes_over_one_connection(sandbox: Any, lines: Lines) -> None:
+    endpoint = wire.Endpoint(lines.url, sandbox.api_key)
+    with wire.session(endpoint) as session:
+        session.run(files.listing())
+        job_id = session.run(pay()).job_id
+        session.run(images.poll(job_id))
+        wire.run(endpoint, files.listing(), session=session)
+    assert lines.count == 1
+
+
+def test_a_session_without_calls_opens_no_client_and_a_closed_one_none_again(sandbox: Any) -> None:
+    with wire.Session(wire.Endpoint(sandbox.url, sandbox.api_key)) as session:
+        assert session.run(quiet()) == "done"
+        assert session._client is None
+        client = session.client
+    assert client.is_closed
+    assert session._client is None
+
+
+def quiet() -> Flow[str]:
+    yield Now()
+    return "done"
+
+
+def test_a_session_of_another_endpoint_is_not_used(sandbox: Any, script: Any) -> None:
+    script.say(200, "{}")
+    with wire.session(wire.Endpoint(sandbox.url, sandbox.api_key)) as session:
+        assert wire.run(wire.Endpoint(script.url, "other"), ping(), session=session) == {}
+    assert b"Bearer other" in script.requests[0]
+
+
+def test_steps_are_taken_without_network_and_clock_under_the_retry_rule() -> None:
+    plan = wire.steps(wire.Endpoint(key="k", max_attempts=3), countdown())
+    assert next(plan) == Now()
+    assert plan.send(1.0) == Sleep(5)
+    assert plan.send(None) == Now()
+    aside = plan.send(6.0)
+    assert isinstance(aside, BlockingCall)
+    call = plan.send("aside")
+    assert isinstance(call, Call)
+    pause = plan.send(Answer("GET", call.shown_path, 503, body=b'{"error": "later"}'))
+    assert isinstance(pause, Sleep)
+    assert plan.send(None) is call
+    with pytest.raises(StopIteration) as end:
+        plan.send(Answer("GET", call.shown_path, 200, body=b'{"id": 3}'))
+    assert end.value.value == [5.0, "aside", {"id": 3}]
+
+
+def test_an_error_thrown_into_the_steps_is_retried_or_the_flows(sandbox: Any) -> None:
+    plan = wire.steps(wire.Endpoint(key="k"), pay())
+    assert next(plan).paid  # type: ignore[union-attr]
+    with pytest.raises(errors.ResponseLost):
+        plan.throw(errors.ResponseLost("lost"))
+    with pytest.raises(errors.InvalidRequest, match="costs money"):
+        next(wire.steps(wire.Endpoint(key="k"), pay(), may_buy=False))
