@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -68,10 +67,7 @@ class Answer:
 
         :raises NotAnApiResponse: for anything else.
         """
-        try:
-            document = json.loads(self.body)
-        except (ValueError, RecursionError):
-            document = None
+        document = errors.loaded(self.body)
         if isinstance(document, dict):
             return document
         sample = errors.clean(self.body[:200].decode("utf-8", "replace"), 80)

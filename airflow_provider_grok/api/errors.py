@@ -27,6 +27,7 @@ gets the same class, and `outcome_unknown`: what the API itself has done meanwhi
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +35,11 @@ from typing import Any
 MESSAGE_LIMIT = 600
 #: How many characters of an error's own text are kept.
 LONGEST_MESSAGE = 4000
+#: How many objects and lists may stand inside one another in an answer.
+DEPTH_LIMIT = 100
+#: More ticks than this, 100 million USD, are no price.
+MOST_TICKS = 10**18
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 #: The status that belongs to a code, for an error body that comes with a status of success; any other is a failure.
 _STATUSES = {
     "invalid-argument": 400,
@@ -304,7 +310,7 @@ def parse_body(body: bytes) -> tuple[str, str, int | None]:
 
     :param body: the bytes of the answer (docs.x.ai, REST reference; OpenAI style and plain text occur too).
     """
-    document = _loaded(body)
+    document = loaded(body)
     if document is None:
         return "", clean(body[: 8 * MESSAGE_LIMIT].decode("utf-8", "replace")) or "(no text)", None
     if not isinstance(document, dict):
@@ -316,11 +322,38 @@ def parse_body(body: bytes) -> tuple[str, str, int | None]:
     return clean(normal_code(code), 100), clean(str(message)), ticks_in(document)
 
 
-def _loaded(body: bytes) -> Any:
+def loaded(body: bytes) -> Any:
+    """Read JSON as the API writes it; None for anything else.
+
+    In UTF-8 only; not deep enough to overflow the stack of whoever goes through it. What is no JSON though parsers
+    take it (NaN, half a surrogate pair, a number beyond all bounds) becomes null or a question mark.
+
+    :param body: the bytes of an answer.
+    """
     try:
-        return json.loads(body)
+        text = body.decode("utf-8-sig")
+        document = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+        if _HALF_PAIR.search(text):
+            whole = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+            document = json.loads(whole)
     except (ValueError, RecursionError):
         return None
+    return None if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT and _is_deep(document) else document
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _is_deep(document: Any) -> bool:
+    level = [document]
+    for _ in range(DEPTH_LIMIT):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for many in inner for one in many if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def is_refusal(status: int, body: bytes) -> bool:
@@ -331,7 +364,7 @@ def is_refusal(status: int, body: bytes) -> bool:
     """
     if not 400 <= status < 500 or status in _UNDECIDED:
         return False
-    document = _loaded(body)
+    document = loaded(body)
     if document is None:
         text = body[: 8 * MESSAGE_LIMIT].decode("utf-8", "replace").lstrip()
         return status == 422 and not text.startswith("<") and bool(_UNREADABLE.search(text))
@@ -345,8 +378,15 @@ def ticks_in(document: Mapping[str, Any]) -> int | None:
     :param document: a JSON answer.
     """
     usage = document.get("usage")
-    ticks = usage.get("cost_in_usd_ticks") if isinstance(usage, dict) else None
-    return ticks if isinstance(ticks, int) and not isinstance(ticks, bool) and ticks >= 0 else None
+    return ticks_of(usage.get("cost_in_usd_ticks")) if isinstance(usage, dict) else None
+
+
+def ticks_of(value: object) -> int | None:
+    """Give back an amount of ticks; None for what cannot be one.
+
+    :param value: what an answer says, such as 200000000 for 0.02 USD.
+    """
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TICKS else None
 
 
 def refusal(
@@ -384,7 +424,7 @@ def refusal(
 
 
 def _param(body: bytes) -> str:
-    document = _loaded(body)
+    document = loaded(body)
     inner = document.get("error") if isinstance(document, dict) else None
     param = inner.get("param") if isinstance(inner, dict) else None
     return clean(param, 100) if isinstance(param, str) else ""

@@ -12,22 +12,23 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
+from airflow_provider_grok.api import client as clients
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.answer import Answer
 from airflow_provider_grok.api.call import BlockingCall, Call, Flow, Now, Sleep, Step, Upload, Work
+from airflow_provider_grok.api.client import quiet_logs
+from airflow_provider_grok.api.deadline import Watchdog
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.response import ResponseReader
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx
 
     from airflow_provider_grok.api.model import ApiModel
@@ -90,6 +91,8 @@ class Session:
     def __init__(self, endpoint: Endpoint, *, clock: Clock = REAL_CLOCK) -> None:
         self.endpoint, self.clock = endpoint, clock
         self._client: httpx.Client | None = None
+        #: Its connections, for the watchdog; more are never open at a time.
+        self._streams: deque[Any] = deque(maxlen=64)
 
     def __enter__(self) -> Session:
         return self
@@ -114,7 +117,7 @@ class Session:
         for step in outcome.drive(steps(self.endpoint, work, may_buy)):
             with outcome:
                 if isinstance(step, Call):
-                    outcome.value = _send(self.client, self.endpoint, step)
+                    outcome.value = _send(self.client, self._streams, self.endpoint, step)
                 elif isinstance(step, Sleep):
                     self.clock.sleep(step.seconds)
                 else:
@@ -125,10 +128,8 @@ class Session:
     @property
     def client(self) -> httpx.Client:
         """The client, made when the first call needs it."""
-        import httpx
-
         if self._client is None:
-            self._client = httpx.Client(timeout=self.endpoint.timeout, verify=_tls(), follow_redirects=False)
+            self._client = clients.client(self.endpoint)
         return self._client
 
 
@@ -298,7 +299,16 @@ def _asked_for(retry_after: float | None, least: float, usual: float) -> float |
 
 def _read(call: Call[T], answer: Answer) -> T:
     if 200 <= answer.status < 300 or answer.status in call.accept:
-        return call.read(answer)
+        try:
+            return call.read(answer)
+        except errors.InvalidRequest as error:
+            trouble = errors.clean(str(error), 200)
+        except errors.GrokError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            trouble = errors.clean(f"{type(error).__name__}: {error}", 200)
+        # The server made it up, and the request was sent: neither the caller's mistake nor a fault of the program.
+        raise errors.NotAnApiResponse(f"{call.method} {call.shown_path}: the answer makes no sense ({trouble}).")
     if answer.status in (404, 405) and answer.content_type == "text/html" and not call.anonymous:
         # The API itself says no in JSON: this is some other server, and about the thing asked for it says nothing.
         answer.document()
@@ -314,40 +324,61 @@ def _read(call: Call[T], answer: Answer) -> T:
     )
 
 
-def _send(client: httpx.Client, endpoint: Endpoint, call: Call[Any]) -> Answer:
-    import httpx
+def _send(client: httpx.Client, streams: deque[Any], endpoint: Endpoint, call: Call[Any]) -> Answer:
+    reader, failure = ResponseReader(endpoint, call), None
 
-    intake = ResponseReader(endpoint, call)
-    try:
-        with intake.request() as request, client.stream(**request) as response, intake.body(response) as sink:
-            for chunk in response.iter_bytes():
-                sink(chunk)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise intake.failure(error) from error
-    return intake.answer()
+    def trace(event: str, info: Mapping[str, Any]) -> None:
+        reader.trace(event, info)
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            streams.append(info["return_value"])
+
+    with quiet_logs(), Watchdog(reader.deadline, streams) as watchdog:
+        try:
+            with (
+                reader.request() as request,
+                client.stream(**request, extensions={"trace": trace}) as response,
+                reader.body(response) as take,
+            ):
+                for chunk in response.iter_raw():
+                    take(chunk)
+        except (errors.GrokError, OSError):
+            # Trouble with a file of this machine is the flow's: it knows which file, and why.
+            raise
+        except Exception as error:
+            failure = reader.failure(error)
+    if watchdog.expired:
+        failure = reader.too_late()
+    # Raised here, so that the client's exception, which may show headers, does not hang on it as its context.
+    if failure:
+        raise failure
+    return reader.answer()
 
 
 async def _asend(client: httpx.AsyncClient, endpoint: Endpoint, call: Call[Any]) -> Answer:
-    import httpx
+    import anyio
 
-    intake = ResponseReader(endpoint, call)
-    try:
-        with intake.request() as request:
-            async with client.stream(**request) as response:
-                with intake.body(response) as sink:
-                    async for chunk in response.aiter_bytes():
-                        sink(chunk)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise intake.failure(error) from error
-    return intake.answer()
+    reader, failure = ResponseReader(endpoint, call), None
 
+    async def trace(event: str, info: Mapping[str, Any]) -> None:
+        reader.trace(event, info)
 
-@cache
-def _tls() -> ssl.SSLContext:
-    # Loading the certificates is most of what a client costs to make.
-    import httpx
-
-    return httpx.create_ssl_context()
+    with quiet_logs(), anyio.move_on_after(reader.deadline.left()) as scope:
+        try:
+            with reader.request() as request:
+                async with client.stream(**request, extensions={"trace": trace}) as response:
+                    with reader.body(response) as take:
+                        async for chunk in response.aiter_raw():
+                            take(chunk)
+                            scope.deadline = anyio.current_time() + reader.deadline.left()
+        except (errors.GrokError, OSError):
+            raise
+        except Exception as error:
+            failure = reader.failure(error)
+    if scope.cancelled_caught:
+        failure = reader.too_late()
+    if failure:
+        raise failure
+    return reader.answer()
 
 
 def prepare(*documents: type[ApiModel]) -> None:
@@ -355,7 +386,7 @@ def prepare(*documents: type[ApiModel]) -> None:
 
     :param documents: models of answers that will be read.
     """
-    _tls()
+    clients.tls()
     for document in documents:
         document.model_rebuild()
 
@@ -383,12 +414,9 @@ async def shared_client(endpoint: Endpoint) -> AsyncIterator[SharedClient]:
 
     :param endpoint: where and as whom.
     """
-    import httpx
-
     here = _shared.setdefault(asyncio.get_running_loop(), {})
     if endpoint not in here:
-        client = httpx.AsyncClient(timeout=endpoint.timeout, verify=_tls(), follow_redirects=False)
-        here[endpoint] = SharedClient(client, asyncio.Semaphore(endpoint.max_in_flight))
+        here[endpoint] = SharedClient(clients.async_client(endpoint), asyncio.Semaphore(endpoint.max_in_flight))
     shared = here[endpoint]
     shared.users += 1
     try:
