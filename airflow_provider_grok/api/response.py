@@ -101,11 +101,11 @@ class ResponseReader:
 
     def _check_encoding(self) -> None:
         encodings = {name.strip().lower() for name in self.headers.get("content-encoding", "").split(",")}
-        if packed := encodings - {"", "identity"}:
+        if packed := self.endpoint.redact(", ".join(sorted(encodings - {"", "identity"}))):
             raise errors.NotAnApiResponse(
-                f"{self.call.method} {self.call.shown_path} answered {self.status} with a body packed as "
-                f"{self.endpoint.redact(', '.join(sorted(packed)))}, which nobody asked for. Unpacked it may have any size; "
-                f"{self.call.limit} bytes are the most that is taken. Check the gateway in between."
+                f"{self.call.method} {self.call.shown_path} answered {self.status} with a body packed as {packed}, which "
+                f"nobody asked for. Unpacked it may have any size; {self.call.limit} bytes are the most that is taken. "
+                "Check the gateway in between."
             )
 
     def _take(self, chunk: bytes) -> None:
