@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import socket
@@ -16,7 +17,9 @@ import uvicorn
 from airflow_provider_grok.sandbox.app import Application
 from airflow_provider_grok.sandbox.backend import Backend, Settings
 from airflow_provider_grok.sandbox.clock import Clock
+from airflow_provider_grok.sandbox.data_lock import DataLock
 from airflow_provider_grok.sandbox.faults import Faults
+from airflow_provider_grok.sandbox.host_guard import is_local
 from airflow_provider_grok.sandbox.ledger import Ledger
 
 START_SECONDS = 30  # how long the server may take to come up
@@ -84,14 +87,22 @@ class Sandbox:
     def start(self) -> Sandbox:
         """Start to serve and return when ready.
 
-        :raises OSError: if the port is taken.
+        :raises OSError: if the port is taken, or the data folder is another sandbox's.
         :raises RuntimeError: if the server does not come up.
         """
         self._socket = listen(self._host, self._port)
         self._folder = self._data or Path(tempfile.mkdtemp(prefix="grok-sandbox-"))
+        try:
+            self._lock = DataLock(self._folder)
+        except OSError:
+            self._socket.close()
+            raise
         self.backend = Backend(self._folder, self.settings, Clock(), self._clock_rate)
+        shown = f"[{self._host}]" if ":" in self._host else self._host
         config = uvicorn.Config(
-            Application(self.backend),
+            Application(self.backend, loopback=is_local(shown)),
+            ws="none",
+            proxy_headers=False,
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,
@@ -106,7 +117,6 @@ class Sandbox:
         )
         self._thread.start()
         self._wait_until_up()
-        shown = f"[{self._host}]" if ":" in self._host else self._host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}/v1"
         return self
 
@@ -126,6 +136,7 @@ class Sandbox:
         self._thread.join()
         self._socket.close()
         self.backend.close()
+        self._lock.release()
         if self._data is None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -170,7 +181,12 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except OSError:
+    except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRINUSE:
+            words = (
+                f"port {port} of {host} is in use: stop what listens there, or give another --port (0: any free one)"
+            )
+            raise OSError(error.errno, words) from None
         raise
     return listener
