@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import uuid
 from typing import Any
@@ -13,7 +14,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from airflow_provider_grok.sandbox import account, assets, batches, control, files, images, public_urls, videos
+from airflow_provider_grok.sandbox import (
+    account,
+    assets,
+    batches,
+    control,
+    fault_refusals,
+    files,
+    images,
+    public_urls,
+    videos,
+)
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.body_limits import LARGEST_BODY, LARGEST_ORDER, LimitedBody
 from airflow_provider_grok.sandbox.errors import CODES, Refusal, invalid
@@ -171,7 +182,9 @@ def refuse_unread(exchange: Exchange) -> Refusal | None:
         return wrong_key(exchange.request)
     encoding = headers.get("content-encoding", "identity").strip().lower()
     # Nobody asked for it: a few kilobytes of it may become gigabytes.
-    return None if encoding == "identity" else Refusal(415, f"Content-Encoding {encoding!r} is not supported.")
+    if encoding != "identity":
+        return Refusal(415, f"Content-Encoding {encoding!r} is not supported.")
+    return fault_refusals.refusal(exchange.script["refuse"]) if "refuse" in exchange.script else None
 
 
 def key_is_right(exchange: Exchange) -> bool:
@@ -192,6 +205,8 @@ def wrong_key(request: Request) -> Refusal:
 def ordered_answer(script: dict[str, Any]) -> Response:
     """Return the answer that a fault orders; without a body, the usual one of its status."""
     status, headers = script["status"], {key: str(value) for key, value in script.get("headers", {}).items()}
+    if "base64" in script:
+        return Response(base64.b64decode(script["base64"]), status, headers, "application/octet-stream")
     if "body" not in script:
         body: Any = {"code": CODES.get(status, "unknown"), "error": f"A fault was ordered: status {status}."}
     else:

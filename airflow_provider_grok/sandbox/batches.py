@@ -20,6 +20,7 @@ from airflow_provider_grok.sandbox.errors import Refusal, invalid, missing
 from airflow_provider_grok.sandbox.exchange import Exchange, route
 from airflow_provider_grok.sandbox.ids import number_from
 from airflow_provider_grok.sandbox.jobs import Job
+from airflow_provider_grok.sandbox.rate_limits import BATCH_ADDITIONS, BATCH_CREATIONS, check_batch_rate
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS batches (
@@ -31,7 +32,6 @@ CREATE TABLE IF NOT EXISTS batch_requests (batch_id TEXT, name TEXT, PRIMARY KEY
 DAY = 86_400.0  # seconds a batch may take
 LOADING = 0.25  # share of the time of a batch that a JSONL file takes to load
 LARGEST_PAGE = 1000
-CREATIONS, ADDITIONS = (2, 1.0), (1000, 30.0)  # calls in so many seconds, where limits are enabled
 
 
 class CreateBatch(Body):
@@ -45,7 +45,7 @@ async def create(exchange: Exchange) -> Response:
     """POST /v1/batches."""
     backend = exchange.backend
     body = read(CreateBatch, await exchange.body(), exchange)
-    check_rate(backend, "batch creations", *CREATIONS)
+    check_batch_rate(backend, "batch creations", *BATCH_CREATIONS)
     batch_id, now = f"batch_{backend.ids.uuid()}", backend.clock.now()
     loaded_at = now + (LOADING * backend.settings.batch_seconds if body.input_file_id else 0)
     items, message = await load(exchange, body.input_file_id)
@@ -85,7 +85,7 @@ async def add(exchange: Exchange) -> Response:
     body = read(AddRequests, await exchange.body(), exchange)
     now = backend.clock.now()
     check_open(batch, now)
-    check_rate(backend, "calls to add batch requests", *ADDITIONS)
+    check_batch_rate(backend, "calls to add batch requests", *BATCH_ADDITIONS)
     rows = backend.store.rows("SELECT name FROM batch_requests WHERE batch_id = ?", batch["id"])
     submit(exchange, batch, read_items(body.batch_requests, exchange, {row["name"] for row in rows}), now)
     return JSONResponse({})
@@ -102,21 +102,6 @@ def check_open(batch: sqlite3.Row, now: float) -> None:
         raise invalid("Requests cannot be added to a cancelled batch.")
     if now >= batch["expires_at"]:
         raise invalid("Requests cannot be added to an expired batch.")
-
-
-def check_rate(backend: Backend, what: str, most: int, seconds: float) -> None:
-    """Refuse a call too many, where limits are enabled.
-
-    :raises Refusal: 429.
-    """
-    if not backend.settings.rate_limits:
-        return
-    now, calls = backend.clock.now(), backend.calls[what]
-    while calls and calls[0] <= now - seconds:
-        calls.popleft()
-    if len(calls) >= most:
-        raise Refusal(429, f"Rate limit exceeded: at most {most} {what} per {seconds:g} s and team.")
-    calls.append(now)
 
 
 def submit(exchange: Exchange, batch: sqlite3.Row, items: list[Item], start: float) -> None:
@@ -215,9 +200,12 @@ async def list_requests(exchange: Exchange) -> Response:
 
 
 async def list_results(exchange: Exchange) -> Response:
-    """GET /v1/batches/{batch_id}/results, in the order in which they ended."""
+    """GET /v1/batches/{batch_id}/results, in the order in which they ended; they end with the batch."""
+    backend = exchange.backend
+    if backend.clock.now() >= find(backend, exchange.part("batch_id"))["expires_at"]:
+        raise missing("The batch has expired, and its results with it.")
     rows, token = await page_of_jobs(exchange, "state IN ('done', 'failed')", "ready_at, seq")
-    results = [result(Job.read(row), exchange.backend, exchange.base) for row in rows]
+    results = [result(Job.read(row), backend, exchange.base) for row in rows]
     return JSONResponse({"results": results, "pagination_token": token})
 
 

@@ -8,6 +8,7 @@ import shutil
 import socket
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -50,6 +51,7 @@ class Sandbox:
         batch_seconds: float = 4.0,
         link_quota: int = 1000,
         rate_limits: bool = False,
+        custom_voices: Sequence[str] = (),
     ) -> None:
         """Prepare a sandbox; it starts with `with` or `start`.
 
@@ -65,7 +67,9 @@ class Sandbox:
         :param video_seconds: how long a video takes, by the clock.
         :param batch_seconds: how long a batch takes, by the clock.
         :param link_quota: how many public URLs may be active at once.
-        :param rate_limits: whether batches have their limits of calls per second.
+        :param rate_limits: refuse too many requests a second, as the API does: 5 for an image model, 1 for a video
+            model, and those of batches.
+        :param custom_voices: ids of voices that videos accept besides the presets.
         """
         self.settings = Settings(
             api_key=api_key,
@@ -77,6 +81,7 @@ class Sandbox:
             batch_seconds=batch_seconds,
             link_quota=link_quota,
             rate_limits=rate_limits,
+            custom_voices=tuple(custom_voices),
         )
         self.api_key = api_key
         self._host, self._port = host, port
