@@ -24,6 +24,7 @@ from airflow_provider_grok.sandbox import (
     images,
     public_urls,
     videos,
+    visibility,
 )
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.body_limits import LARGEST_BODY, LARGEST_ORDER, LimitedBody
@@ -34,7 +35,7 @@ from airflow_provider_grok.sandbox.jobs import Maker
 
 log = logging.getLogger(__name__)
 
-SCHEMAS = (files.SCHEMA, assets.SCHEMA, batches.SCHEMA)
+SCHEMAS = (files.SCHEMA, assets.SCHEMA, batches.SCHEMA, visibility.SCHEMA)
 MAKERS: dict[str, Maker] = {**images.MAKERS, **videos.MAKERS}
 ROUTES = [
     *account.ROUTES,

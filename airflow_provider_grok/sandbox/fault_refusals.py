@@ -5,8 +5,8 @@ The texts are those that users of the API have quoted (docs.x.ai, Errors, knows 
 
 from __future__ import annotations
 
-from airflow_provider_grok.sandbox.team import IDS, KEY_ID
 from airflow_provider_grok.sandbox.errors import Refusal
+from airflow_provider_grok.sandbox.team import IDS, KEY_ID
 
 CREDIT = (
     f"Your team {IDS['team_id']} has either used all available credits or reached its monthly spending limit. "

@@ -28,6 +28,8 @@ ACTIONS: dict[str, Any] = {
     "storage_error": WORDS,
     "public_url_error": WORDS,
     "refuse": str,
+    "list_lag": (int, float),
+    "not_found_for": (int, float),
     "base64": str,
     "shape": str,
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_grok.sandbox import assets, draw, sources, storage
+from airflow_provider_grok.sandbox import assets, draw, sources, storage, visibility
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import JOB_CODES, Refusal, missing
 from airflow_provider_grok.sandbox.exchange import Exchange, route
@@ -157,6 +157,7 @@ async def answer(exchange: Exchange, endpoint: str) -> Response:
     if "fail" not in job.script:
         charge(backend, job)
     backend.jobs.submit(job)
+    visibility.note(backend, job.script, job.id, now)
     return JSONResponse({"request_id": job.id})
 
 
@@ -198,6 +199,7 @@ async def poll(exchange: Exchange) -> Response:
     now = backend.clock.now()
     if job is None or now > job.ready_at + RETENTION:
         raise missing(f"Request {request_id} not found.")
+    visibility.check_found(exchange, job.id, job.created_at, f"Request {request_id} not found.")
     shown = {"request_id": job.id, "status": job.state}
     if job.state == "pending":
         return JSONResponse(shown, 202)

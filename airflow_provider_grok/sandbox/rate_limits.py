@@ -6,9 +6,9 @@ does not count. docs.x.ai, Batch API: 2 creations per second and 1,000 calls to 
 
 from __future__ import annotations
 
-from airflow_provider_grok.sandbox.team import IDS
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import Refusal
+from airflow_provider_grok.sandbox.team import IDS
 
 IMAGES_PER_SECOND, VIDEOS_PER_SECOND = 5, 1
 BATCH_CREATIONS, BATCH_ADDITIONS = (2, 1.0), (1000, 30.0)  # calls in so many seconds

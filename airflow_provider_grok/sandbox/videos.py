@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_grok.sandbox import assets, film, sources, storage
+from airflow_provider_grok.sandbox import assets, film, sources, storage, visibility
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import CODES, invalid, missing
 from airflow_provider_grok.sandbox.exchange import Exchange, route
@@ -211,6 +211,7 @@ async def accept(exchange: Exchange, endpoint: str) -> Response:
     if "fail" not in job.script:
         charge(backend, job)
     backend.jobs.submit(job)
+    visibility.note(backend, job.script, job.id, now)
     return JSONResponse({"request_id": job.id})
 
 
@@ -222,6 +223,7 @@ async def poll(exchange: Exchange) -> Response:
     now = backend.clock.now()
     if job is None or now > job.ready_at + RETENTION:
         raise missing(f"Request {request_id} not found.")
+    visibility.check_found(exchange, job.id, job.created_at, f"Request {request_id} not found.")
     if job.state == "pending":
         return JSONResponse({"status": "pending", "progress": job.progress(now), "model": job.model}, 202)
     return odd_end(job) or JSONResponse(
