@@ -30,7 +30,8 @@ def arguments() -> argparse.ArgumentParser:
     add("--clock-rate", type=float, help="sandbox seconds per real second (default: 1, or as kept in --data)")
     add("--link-quota", type=int, default=1000, help="how many public URLs may be active (default: %(default)s)")
     add("--strict", action="store_true", help="refuse unknown fields instead of noting them in the journal")
-    add("--rate-limits", action="store_true", help="refuse too many batch calls a second, as the API does")
+    add("--rate-limits", action="store_true", help="refuse too many requests a second, as the API does")
+    add("--custom-voice", dest="custom_voices", action="append", default=[], metavar="ID", help="a voice of your own")
     add("--no-batch-storage", dest="batch_storage", action="store_false", help="batches ignore storage_options")
     return parser
 

@@ -38,7 +38,8 @@ class Settings:
     :param video_seconds: how long a video takes.
     :param batch_seconds: how long a batch takes.
     :param link_quota: how many public URLs may be active at once.
-    :param rate_limits: whether batches have their limits of calls per second.
+    :param rate_limits: whether there are limits of requests per second (see `rate_limits`).
+    :param custom_voices: ids of voices that are accepted besides the presets.
     """
 
     api_key: str = "xai-sandbox"
@@ -50,6 +51,7 @@ class Settings:
     batch_seconds: float = 4.0
     link_quota: int = 1000
     rate_limits: bool = False
+    custom_voices: tuple[str, ...] = ()
 
 
 class Backend:
