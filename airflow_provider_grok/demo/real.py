@@ -51,7 +51,7 @@ def account(options: Namespace) -> Account | None:
 
 def estimate() -> int:
     """What the demo will cost, in ticks of 1e-10 US dollars, by the package's table of prices."""
-    from airflow_provider_grok.api.account import image_ticks
+    from airflow_provider_grok.api.prices import image_ticks
 
     return EDITS * (image_ticks(EDIT) or 0)
 
@@ -62,7 +62,7 @@ def agreed(options: Namespace, account: Account) -> bool:
     :param options: of the command line.
     :param account: who pays.
     """
-    from airflow_provider_grok.api.account import PRICED_ON
+    from airflow_provider_grok.api.prices import PRICED_ON
 
     sys.stdout.write(
         f"{EDITS} edits at {account.base_url} will cost about {dollars(estimate())} "

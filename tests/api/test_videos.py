@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from airflow_provider_grok.api import account, errors, files, jobs, storage, videos
+from airflow_provider_grok.api import errors, files, jobs, prices, storage, videos
 
 OLD, NEW, LITE = "grok-imagine-video", "grok-imagine-video-1.5", "grok-imagine-video-1.5-lite"
 
@@ -145,7 +145,7 @@ def test_a_video_is_made_stored_and_billed_as_estimated(carry: Any, sandbox: Any
     progress = end(carry, carry(videos.generate(asked)))
     video = progress.result
     assert (video.file_output.filename, video.duration, video.model) == ("clip.mp4", 2, NEW)
-    assert video.ticks == sandbox.ledger.total_ticks == account.video_ticks(asked)
+    assert video.ticks == sandbox.ledger.total_ticks == prices.video_ticks(asked)
     carry(files.content(video.file_output.file_id, tmp_path / "clip.mp4"))
     assert files.media_type(tmp_path / "clip.mp4") == "video/mp4"
 

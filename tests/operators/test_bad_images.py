@@ -123,6 +123,16 @@ def test_an_unknown_model_is_refused_with_the_known_ones_before_it_is_paid_for(s
     assert not paid(sandbox)
 
 
+def test_a_price_list_that_says_nothing_costs_lifts_no_cap(sandbox: Sandbox) -> None:
+    tier = {"quality": "medium", "resolution": "1k", "price_per_image": 0}
+    free = {"id": "grok-imagine-image-2.0", "image_price": 0, "pricing": [tier]}
+    path = "/v1/image-generation-models"
+    sandbox.faults.add({"path": path, "times": None, "action": {"status": 200, "body": {"models": [free]}}})
+    message = refused(edit(image="file_1", max_cost_usd=0.05))
+    assert "about 0.0700 USD" in message
+    assert not paid(sandbox)
+
+
 def test_a_file_that_is_gone_is_named_and_nothing_is_billed(sandbox: Sandbox) -> None:
     message = refused(edit(image="file_gone"))
     assert "file_gone" in message

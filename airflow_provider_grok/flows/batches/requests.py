@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_grok.api import account, errors, images
+from airflow_provider_grok.api import account, errors, images, prices
 from airflow_provider_grok.api.call import Call, Flow
 from airflow_provider_grok.flows.purchases.key import NOT_THE_RESULT, digest_of
 from airflow_provider_grok.flows.purchases.result import listed
@@ -43,8 +43,8 @@ class BatchPurchaseRequest:
         """
         priced: list[account.ImageModel] = yield from self._models("image", account.image_models)
         films: list[account.VideoModel] = yield from self._models("video", account.video_models)
-        for kind, served, others in (("image", priced, account.IMAGE_PRICES), ("video", films, account.VIDEO_PRICES)):
-            self._check_models(kind, served, {*others, *account.SERVED_BY})
+        for kind, served, others in (("image", priced, prices.IMAGE_PRICES), ("video", films, prices.VIDEO_PRICES)):
+            self._check_models(kind, served, {*others, *prices.SERVED_BY})
         costs = [_cost(*kind_and_body(entry), priced) for entry in self.requests]
         return None if any(cost is None for cost in costs) else sum(cost or 0 for cost in costs)
 
@@ -101,5 +101,5 @@ def _plain(entry: Entry) -> tuple[str, dict[str, Any]]:
 
 def _cost(kind: str, body: Mapping[str, Any], priced: Sequence[account.ImageModel]) -> int | None:
     if kind.startswith("image"):
-        return account.image_ticks(body, priced)
-    return account.video_ticks(body) if kind.startswith("video") else None
+        return prices.image_ticks(body, priced)
+    return prices.video_ticks(body) if kind.startswith("video") else None

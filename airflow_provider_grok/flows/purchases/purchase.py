@@ -18,9 +18,9 @@ from typing import Any
 import pendulum
 
 from airflow_provider_grok.api import errors, files, jobs
-from airflow_provider_grok.api.account import usd
 from airflow_provider_grok.api.call import BlockingCall, Flow, Now
 from airflow_provider_grok.api.endpoint import Endpoint
+from airflow_provider_grok.api.prices import usd
 from airflow_provider_grok.flows.files.result_store import NotStored, ResultStore, StoredResult, keep_all, with_link
 from airflow_provider_grok.flows.purchases.key import Reuse
 from airflow_provider_grok.flows.purchases.names import marked_name
