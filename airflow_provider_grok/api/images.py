@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from airflow_provider_grok.api import errors, media, validation
 from airflow_provider_grok.api.call import Call
 from airflow_provider_grok.api.jobs import Accepted, Progress
 from airflow_provider_grok.api.media import source
 from airflow_provider_grok.api.model import BillableModel
+from airflow_provider_grok.api.request_fields import ImageFormat, ImageQuality, ImageRatio, ImageResolution
 
 __all__ = ["Image", "Images", "check_prompt", "edit", "edit_body", "generate", "generation_body", "poll", "source"]
 
-ASPECT_RATIOS = (
-    *("1:1", "3:4", "4:3", "9:16", "16:9", "2:3", "3:2", "9:19.5", "19.5:9", "9:20", "20:9", "1:2", "2:1"),
-    *("21:9", "5:2", "auto"),
-)
-RESOLUTIONS = ("1k", "1.5k", "2k")
-QUALITIES = ("low", "medium", "high", "auto")
-FORMATS = ("url", "b64_json")
+ASPECT_RATIOS: tuple[str, ...] = get_args(ImageRatio)
+RESOLUTIONS: tuple[str, ...] = get_args(ImageResolution)
+QUALITIES: tuple[str, ...] = get_args(ImageQuality)
+FORMATS: tuple[str, ...] = get_args(ImageFormat)
 #: How many pictures one request may ask for.
 MOST = 10
 #: How many sources `images` takes.
@@ -62,11 +60,11 @@ def generation_body(
     *,
     prompt: str,
     model: str,
-    n: int = 1,
-    aspect_ratio: str | None = None,
-    resolution: str | None = None,
-    quality: str | None = None,
-    response_format: str | None = None,
+    n: int | str = 1,
+    aspect_ratio: ImageRatio | str | None = None,
+    resolution: ImageResolution | str | None = None,
+    quality: ImageQuality | str | None = None,
+    response_format: ImageFormat | str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     user: str | None = None,
     upload_urls: Sequence[str] | None = None,
@@ -87,18 +85,18 @@ def generation_body(
     :param params: further fields, merged last and not checked.
     :raises InvalidRequest: for a value that the API would refuse.
     """
-    n = validation.whole(n, "n", 1, MOST)
+    count = validation.whole(n, "n", 1, MOST)
     body = {
         "model": validation.text(model, "model"),
         "prompt": validation.text(prompt, "prompt"),
-        "n": n,
+        "n": count,
         "aspect_ratio": aspect_ratio and validation.choice(aspect_ratio, "aspect_ratio", ASPECT_RATIOS),
         "resolution": resolution and validation.choice(resolution, "resolution", RESOLUTIONS),
         "quality": quality and _quality(quality, model),
         "response_format": response_format and validation.choice(response_format, "response_format", FORMATS),
         "storage_options": storage_options and dict(storage_options),
         "user": str(user) if user else None,
-        "output": None if upload_urls is None else _output(upload_urls, n, response_format),
+        "output": None if upload_urls is None else _output(upload_urls, count, response_format),
     }
     return validation.merged(body, params)
 
@@ -109,11 +107,11 @@ def edit_body(
     model: str,
     image: str | None = None,
     images: Sequence[str] | None = None,
-    n: int = 1,
-    aspect_ratio: str | None = None,
-    resolution: str | None = None,
-    quality: str | None = None,
-    response_format: str | None = None,
+    n: int | str = 1,
+    aspect_ratio: ImageRatio | str | None = None,
+    resolution: ImageResolution | str | None = None,
+    quality: ImageQuality | str | None = None,
+    response_format: ImageFormat | str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     user: str | None = None,
     upload_urls: Sequence[str] | None = None,

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from airflow_provider_grok.api import errors, media, validation
 from airflow_provider_grok.api.call import Call
 from airflow_provider_grok.api.jobs import Accepted, Progress
 from airflow_provider_grok.api.media import source
+from airflow_provider_grok.api.request_fields import (
+    EDIT_VIDEO,
+    EXTEND_VIDEO,
+    GENERATE_VIDEO,
+    VideoRatio,
+    VideoResolution,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-ASPECT_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "21:9", "5:2")
-RESOLUTIONS = ("480p", "720p", "1080p")
+ASPECT_RATIOS: tuple[str, ...] = get_args(VideoRatio)
+RESOLUTIONS: tuple[str, ...] = get_args(VideoResolution)
 #: Shortest and longest video, in seconds; the longest from references by the oldest model; and of an extension.
 SECONDS, SECONDS_FROM_REFERENCES, SECONDS_ADDED = (1, 15), 10, (2, 10)
 #: How many of each a request takes.
@@ -73,9 +80,9 @@ def generation_body(
     *,
     prompt: str | None = None,
     model: str,
-    duration: int | str = 8,
-    aspect_ratio: str | None = None,
-    resolution: str | None = "480p",
+    duration: int | str = GENERATE_VIDEO.duration,
+    aspect_ratio: VideoRatio | str | None = None,
+    resolution: VideoResolution | str | None = GENERATE_VIDEO.resolution,
     image: str | None = None,
     reference_images: Sequence[str] | None = None,
     reference_audios: Sequence[str | Mapping[str, str]] | None = None,
@@ -195,7 +202,7 @@ def edit_body(
     *,
     prompt: str,
     video: str,
-    model: str = "grok-imagine-video",
+    model: str = EDIT_VIDEO.model,
     storage_options: Mapping[str, Any] | None = None,
     user: str | None = None,
     upload_url: str | None = None,
@@ -227,8 +234,8 @@ def extension_body(
     *,
     prompt: str,
     video: str,
-    model: str = "grok-imagine-video",
-    duration: int | str = 6,
+    model: str = EXTEND_VIDEO.model,
+    duration: int | str = EXTEND_VIDEO.duration,
     storage_options: Mapping[str, Any] | None = None,
     upload_url: str | None = None,
     params: Mapping[str, Any] | None = None,

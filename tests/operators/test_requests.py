@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_grok.hooks.grok import GrokHook
+from airflow_provider_grok.operators import requests
 from airflow_provider_grok.operators.images import GrokImagineEditOperator, GrokImagineGenerateOperator
 from airflow_provider_grok.operators.videos import (
     GrokImagineVideoEditOperator,
@@ -334,3 +336,94 @@ def test_a_body_is_what_it_was_in_0_1_0(operator: type[Any], arguments: dict[str
     made = dict(operator(task_id="make", **arguments).request().body)
     assert made.pop("deferred", None) == (True if operator in (GENERATE, EDIT) else None)
     assert made == body
+
+
+def body_of(operator: type[Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """What an operator sends."""
+    made = dict(operator(task_id="make", **arguments).request().body)
+    made.pop("deferred", None)
+    return made
+
+
+BATCH: dict[Any, Any] = {
+    GENERATE: requests.generate_image,
+    EDIT: requests.edit_image,
+    FILM: requests.generate_video,
+    EDIT_FILM: requests.edit_video,
+    EXTEND_FILM: requests.extend_video,
+}
+
+
+def further(arguments: dict[str, Any]) -> dict[str, Any]:
+    """`request_params` of an operator, as the further fields that a batch request takes."""
+    more = arguments.get("request_params") or {}
+    more = {"resolution": "2k"} if isinstance(more, str) else more
+    return {name: value for name, value in arguments.items() if name != "request_params"} | more
+
+
+@pytest.mark.parametrize(("operator", "arguments", "body"), GOLDEN.values(), ids=GOLDEN.keys())
+def test_a_batch_request_of_the_same_words_has_the_same_body(
+    operator: type[Any], arguments: dict[str, Any], body: dict[str, Any]
+) -> None:
+    entry = requests.checked(BATCH[operator]("row", **further(arguments)), 0)
+    (made,) = entry["batch_request"].values()
+    assert made == body
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        (GENERATE, {"prompt": "a mug", "aspect_ratio": None, "resolution": None, "quality": None}),
+        (EDIT, {"prompt": "a mug", "image": "file_1", "quality": None}),
+        (FILM, {"prompt": "waves", "resolution": None, "generate_audio": "False"}),
+        (FILM, {"prompt": "None", "image": "file_1", "resolution": "", "generate_audio": "None"}),
+    ],
+)
+def test_what_is_left_out_on_purpose_is_left_out_of_a_batch_request_too(
+    operator: type[Any], arguments: dict[str, Any]
+) -> None:
+    entry = requests.checked(BATCH[operator]("row", **arguments), 0)
+    (made,) = entry["batch_request"].values()
+    assert made == body_of(operator, arguments)
+
+
+HOOK: dict[Any, Any] = {GENERATE: GrokHook.generate, EDIT: GrokHook.edit, FILM: GrokHook.video}
+
+
+class _Sent(Exception):
+    """The hook is about to buy."""
+
+
+#: The hook takes values: no text that a template has rendered, no nested lists.
+RENDERED = {
+    "a picture, rendered text",
+    "an edit of several",
+    "an edit of several, text of a list",
+    "a film, rendered text",
+}
+IN_HOOK = {
+    name: (operator, arguments)
+    for name, (operator, arguments, _) in GOLDEN.items()
+    if operator in HOOK and name not in RENDERED
+}
+
+
+@pytest.mark.parametrize(("operator", "arguments"), IN_HOOK.values(), ids=IN_HOOK.keys())
+def test_the_hook_makes_the_same_body_of_the_same_words(
+    monkeypatch: pytest.MonkeyPatch, operator: type[Any], arguments: dict[str, Any]
+) -> None:
+    calls: list[Any] = []
+
+    def buy(self: GrokHook, call: Any, **terms: Any) -> Any:
+        calls.append((call, terms))
+        raise _Sent
+
+    monkeypatch.setattr(GrokHook, "buy", buy)
+    named = {{"request_params": "params"}.get(name, name): value for name, value in arguments.items()}
+    with pytest.raises(_Sent):
+        HOOK[operator](GrokHook(), **named, reuse="always")
+    ((call, terms),) = calls
+    made = dict(call.body)
+    made.pop("deferred", None)
+    assert terms == {"reuse": "always"}
+    assert made == body_of(operator, arguments)
