@@ -91,5 +91,10 @@ def test_the_command_says_where_it_listens_and_ends_in_peace(number: signal.Sign
         url = line.rpartition(" ")[2]
         answer = httpx.get(f"{url}/me", headers={"authorization": "Bearer xai-mine"})
         process.send_signal(number)
-        assert process.stdout.read() == ""
+        connection = f'{{"conn_type": "grok", "host": "{url}", "password": "YOUR_API_KEY"}}'
+        assert process.stdout.read().splitlines() == [
+            f"Gallery:    {url.removesuffix('v1')}",
+            f"Connection: export AIRFLOW_CONN_GROK_DEFAULT='{connection}'",
+            "Ctrl-C stops it.",
+        ]
     assert (answer.status_code, process.returncode) == (200, 0)
