@@ -132,19 +132,27 @@ def runs_of(alive: list[Entry]) -> list[Run]:
     :param alive: oldest first.
     """
     latest: dict[str, Run] = {}
+    run_of: dict[str, Run] = {}
     found, uploads = [], {entry.id: entry for entry in alive if not entry.request_id and not entry.named[0]}
     for entry in alive:
         if entry.id in uploads:
             continue
         title = f"DAG {entry.named[0]}" if entry.named[0] else OTHERS
-        run = latest.get(title)
+        run = run_of_sources(entry, run_of) if title == OTHERS else latest.get(title)
+        run = run or latest.get(title)
         if run is None or not run.takes(entry):
             run = latest[title] = Run(title)
             found.append(run)
         run.add(entry)
+        run_of[entry.id] = run
     for run in found:
         used = dict.fromkeys(source for entry in run.entries for source in entry.origin.get("sources", ()))
         run.entries[:0] = [uploads.pop(source) for source in used if source in uploads]
     if uploads:
         found.append(Run(UPLOADS, list(uploads.values())[::-1]))
     return sorted(found, key=lambda run: run.newest, reverse=True)
+
+
+def run_of_sources(entry: Entry, run_of: dict[str, Run]) -> Run | None:
+    """Return the run that made what a file was made from: a name of your own tells no DAG, but its source's may."""
+    return next((run_of[source] for source in entry.origin.get("sources", ()) if source in run_of), None)

@@ -185,6 +185,8 @@ def listen(host: str, port: int) -> socket.socket:
 
     :raises OSError: if it cannot be had.
     """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port {port} is none: give 1 to 65535, or 0 for any free one")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -126,6 +126,14 @@ def test_files_are_grouped_by_dag_and_run_with_the_source_at_the_head(
     assert page.count("task edit") == 5
 
 
+def test_a_result_named_by_hand_stands_with_what_it_was_made_from(
+    client: httpx.Client, passer_by: httpx.Client, root: str
+) -> None:
+    first = draw(client, f"shots.edit.{key(1)}.jpg")
+    draw(client, f"campaign.{key(2)}.jpg", image={"file_id": first})
+    assert titles(passer_by.get(root).text) == ["DAG shots"]
+
+
 def test_equal_prompts_of_mapped_tasks_and_pictures_of_one_request_are_one_run(
     client: httpx.Client, passer_by: httpx.Client, root: str
 ) -> None:
