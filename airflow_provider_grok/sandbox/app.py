@@ -73,7 +73,7 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             await self._lifespan(receive, send)
-        elif scope["path"] == "/" or scope["path"].startswith("/_sandbox/"):
+        elif scope["path"] in ("/", "/favicon.ico") or scope["path"].startswith("/_sandbox/"):
             await self._control(scope, LimitedBody(receive, LARGEST_ORDER), send)
         elif self._loopback and (reason := foreign_host(scope)):
             refused = await capture(Refusal(403, reason).response(), scope, receive)

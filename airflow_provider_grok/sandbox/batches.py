@@ -215,7 +215,7 @@ async def list_requests(exchange: Exchange) -> Response:
 async def list_results(exchange: Exchange) -> Response:
     """GET /v1/batches/{batch_id}/results, in the order in which they ended; they end with the batch."""
     backend = exchange.backend
-    if backend.clock.now() >= asked(exchange)["expires_at"]:
+    if backend.clock.now() >= asked(exchange)["expires_at"] + backend.settings.results_grace:
         raise missing("The batch has expired, and its results with it.")
     rows, token = await page_of_jobs(exchange, "state IN ('done', 'failed')", "ready_at, seq", "ready_at")
     results = [result(Job.read(row), backend, exchange.base) for row in rows]

@@ -18,6 +18,7 @@ import uvicorn
 from airflow_provider_grok.sandbox.app import Application
 from airflow_provider_grok.sandbox.backend import Backend, Settings
 from airflow_provider_grok.sandbox.clock import Clock
+from airflow_provider_grok.sandbox.connection_line import DEFAULT_KEY
 from airflow_provider_grok.sandbox.data_lock import DataLock
 from airflow_provider_grok.sandbox.faults import Faults
 from airflow_provider_grok.sandbox.host_guard import is_local
@@ -42,7 +43,7 @@ class Sandbox:
         port: int = 0,
         data: str | Path | None = None,
         clock_rate: float | None = None,
-        api_key: str = "xai-sandbox",
+        api_key: str = DEFAULT_KEY,
         seed: int | None = None,
         strict: bool = False,
         batch_storage: bool = True,
@@ -52,6 +53,7 @@ class Sandbox:
         link_quota: int = 1000,
         rate_limits: bool = False,
         custom_voices: Sequence[str] = (),
+        results_grace: float = 0.0,
     ) -> None:
         """Prepare a sandbox; it starts with `with` or `start`.
 
@@ -70,6 +72,7 @@ class Sandbox:
         :param rate_limits: refuse too many requests a second, as the API does: 5 for an image model, 1 for a video
             model, and those of batches.
         :param custom_voices: ids of voices that videos accept besides the presets.
+        :param results_grace: seconds for which the results of a batch can still be read after its `expire_time`.
         """
         self.settings = Settings(
             api_key=api_key,
@@ -82,6 +85,7 @@ class Sandbox:
             link_quota=link_quota,
             rate_limits=rate_limits,
             custom_voices=tuple(custom_voices),
+            results_grace=results_grace,
         )
         self.api_key = api_key
         self._host, self._port = host, port
@@ -181,6 +185,8 @@ def listen(host: str, port: int) -> socket.socket:
 
     :raises OSError: if it cannot be had.
     """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port {port} is none: give 1 to 65535, or 0 for any free one")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
