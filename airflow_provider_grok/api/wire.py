@@ -18,7 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
-from airflow_provider_grok.api import errors
+from airflow_provider_grok.api import errors, kinds
 from airflow_provider_grok.api.answer import Answer, ResponseReader
 from airflow_provider_grok.api.call import BlockingCall, Call, Flow, Now, Sleep, Step, Upload, Work
 from airflow_provider_grok.api.endpoint import Endpoint
@@ -170,7 +170,7 @@ def _plan(endpoint: Endpoint, work: Work[T], may_buy: bool) -> Generator[Step, A
 
 def _free(call: Call[T]) -> Call[T]:
     if call.paid:
-        batch = call.path.startswith("/batches")
+        batch = kinds.makes(call.path, "batch")
         raise errors.InvalidRequest(
             f"{call.method} {call.shown_path} costs money, and a mere run could pay for it twice. Use "
             + ("GrokBatchOperator." if batch else "hook.buy(...), or hook.abuy(...) on an event loop.")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_grok.api import account, errors, files, images, jobs, prices
 from airflow_provider_grok.api.call import Call, Flow
-from airflow_provider_grok.api.kinds import Kind, kind_of
+from airflow_provider_grok.api.kinds import Kind, kind_of, makes
 from airflow_provider_grok.api.prices import usd
 from airflow_provider_grok.flows.files.result_store import StoredResult
 from airflow_provider_grok.flows.purchases.store import Record
@@ -54,7 +54,7 @@ def check_purchase(call: Call[Any]) -> None:
     :param call: the call.
     :raises InvalidRequest: for any other call, naming what it is for.
     """
-    if call.paid and call.path.startswith(("/images/", "/videos/")):
+    if call.paid and makes(call.path, "image", "video"):
         return
     instead = "GrokBatchOperator fills batches, and never twice" if call.paid else "hook.run carries out what is free"
     raise errors.InvalidRequest(
