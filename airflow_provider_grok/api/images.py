@@ -20,7 +20,7 @@ QUALITIES: tuple[str, ...] = get_args(ImageQuality)
 FORMATS: tuple[str, ...] = get_args(ImageFormat)
 #: How many pictures one request may ask for.
 MOST = 10
-#: How many sources `images` takes.
+#: How many sources `images` takes; three were the most before August 2026.
 SOURCES = (2, 5)
 #: Models that know `quality`: 2.0, and the retired names that it serves.
 GRADED = (
@@ -75,7 +75,8 @@ def generation_body(
     :param prompt: what to show.
     :param model: the model's name; unknown ones are sent as they are.
     :param n: how many pictures, 1 to 10.
-    :param aspect_ratio: one of ASPECT_RATIOS; None: the API's default, `auto`.
+    :param aspect_ratio: such as `3:2`; None: the API's default, `auto`. One that is not in ASPECT_RATIOS is sent with a
+        warning, as are a resolution and a quality that are not known.
     :param resolution: `1k`, `1.5k` or `2k`; None: the API's default, `1k`.
     :param quality: `low`, `medium`, `high` or `auto`; left out for models that do not know it.
     :param response_format: `url` or `b64_json`; None: the API's default, `url`.
@@ -90,8 +91,9 @@ def generation_body(
         "model": validation.text(model, "model"),
         "prompt": validation.text(prompt, "prompt"),
         "n": count,
-        "aspect_ratio": aspect_ratio and validation.choice(aspect_ratio, "aspect_ratio", ASPECT_RATIOS),
-        "resolution": resolution and validation.choice(resolution, "resolution", RESOLUTIONS),
+        "aspect_ratio": aspect_ratio
+        and validation.likely(aspect_ratio, "aspect_ratio", ASPECT_RATIOS, validation.RATIO_OR_AUTO),
+        "resolution": resolution and validation.likely(resolution, "resolution", RESOLUTIONS, validation.SIZE),
         "quality": quality and _quality(quality, model),
         "response_format": response_format and validation.choice(response_format, "response_format", FORMATS),
         "storage_options": storage_options and dict(storage_options),
@@ -148,19 +150,14 @@ def _sources(image: object, images: object) -> dict[str, Any]:
         raise errors.InvalidRequest(f"An edit needs either image= (one source) or images= (2 to 5), and got {got}.")
     if images is None:
         return {"image": source(image)}
-    least, most = SOURCES
-    if not isinstance(images, list | tuple) or not least <= len(images) <= most:
-        count = len(images) if isinstance(images, list | tuple) else f"a {type(images).__name__}"
-        raise errors.InvalidRequest(
-            f"images= takes a list of {least} to {most} sources, and got {count}. Give one source as image=; for one "
-            "result per source use .expand(image=...)."
-        )
-    return {"images": [source(each, f"images[{index}]") for index, each in enumerate(images)]}
+    remedy = "Give one source as image=; for one result per source use .expand(image=...)."
+    found = validation.several(images, "images", *SOURCES, remedy, "sources")
+    return {"images": [source(each, f"images[{index}]") for index, each in enumerate(found)]}
 
 
 def _quality(quality: str, model: str) -> str | None:
-    validation.choice(quality, "quality", QUALITIES)
-    return quality if model.startswith(GRADED) else None
+    graded = validation.likely(quality, "quality", QUALITIES, validation.WORD)
+    return graded if model.startswith(GRADED) else None
 
 
 def _output(upload_urls: Sequence[str], n: int, response_format: str | None) -> dict[str, list[str]]:

@@ -24,11 +24,11 @@ class GrokImagineVideoOperator(GrokMakeOperator):
     (docs.x.ai, Videos). Arguments shared with all operators that make something are described at `GrokMakeOperator`;
     `timeout` is 1 hour here.
 
-    :param prompt: what happens; needed unless there is a picture to start from.
+    :param prompt: what happens; needed unless there is a picture to go by.
     :param image: first frame: file id or https URL.
-    :param reference_images: one to seven pictures of what is to appear.
-    :param reference_audios: up to three voices: ids or https URLs.
-    :param last_frame: last frame: file id or https URL.
+    :param reference_images: one to fourteen pictures of what is to appear.
+    :param reference_audios: up to three voices: names, ids of custom voices, or https URLs.
+    :param last_frame: last frame, alone or with `image`: file id or https URL.
     :param keyframes: up to four of `{"image": ..., "timestamp_s": seconds}`.
     :param model: the model's name.
     :param duration: length in seconds, 1 to 15.
@@ -154,7 +154,7 @@ class GrokImagineVideoExtendOperator(GrokImagineVideoEditOperator):
     :param prompt: how it goes on.
     :param video: the source, an MP4: file id or https URL.
     :param model: the model's name; only `grok-imagine-video` can.
-    :param duration: seconds to add, 2 to 10.
+    :param duration: seconds to add, 1 to 15.
     """
 
     request_fields = (*GrokImagineVideoEditOperator.request_fields, "duration")
