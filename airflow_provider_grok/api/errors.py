@@ -274,7 +274,7 @@ class JobFailed(GrokError):
     @property
     def permanent(self) -> bool:  # type: ignore[override]
         """Whether the same request would fail again."""
-        return self.code not in self.PASSING
+        return self.code not in self.PASSING and not self.outcome_unknown
 
 
 class JobModerated(JobFailed):

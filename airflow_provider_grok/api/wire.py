@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from airflow_provider_grok.api import client as clients
-from airflow_provider_grok.api import errors
+from airflow_provider_grok.api import errors, kinds
 from airflow_provider_grok.api.answer import Answer
 from airflow_provider_grok.api.call import BlockingCall, Call, Flow, Now, Sleep, Step, Upload, Work
 from airflow_provider_grok.api.client import quiet_logs
@@ -241,7 +241,7 @@ def steps(endpoint: Endpoint, work: Work[T], may_buy: bool = True) -> Generator[
 
 def _free(call: Call[T]) -> Call[T]:
     if call.paid:
-        batch = call.path.startswith("/batches")
+        batch = kinds.makes(call.path, "batch")
         raise errors.InvalidRequest(
             f"{call.method} {call.shown_path} costs money, and a mere run could pay for it twice. Use "
             + ("GrokBatchOperator." if batch else "hook.buy(...), or hook.abuy(...) on an event loop.")

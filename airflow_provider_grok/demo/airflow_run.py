@@ -42,7 +42,8 @@ class AirflowRun:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         reader, writer = os.pipe()
         command = [sys.executable, "-m", "airflow_provider_grok.demo.play", str(writer)]
-        command += [str(self._stage.dag_file), json.dumps(self._conf)]
+        command += [str(self._stage.dag_file), json.dumps(self._conf), str(self._log.resolve())]
+        command += ["--ui"] if self._stage.ui else []
         with self._log.open("wb") as sink:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 command,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sys
 import time
@@ -9,8 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_grok.demo import photo
 from airflow_provider_grok.demo.airflow_run import AirflowRun, Failed
-from airflow_provider_grok.demo.stage import Stage
+from airflow_provider_grok.demo.examples import descriptions
+from airflow_provider_grok.demo.stage import USER, Stage
 from airflow_provider_grok.demo.table import rows_of, table
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ def show(options: Namespace) -> int:
     """
     try:
         with _ended_by_signals():
+            if options.photo and (reason := photo.refusal(options.photo)):
+                sys.stderr.write(f"{reason}\n")
+                return 2
             return _real(options) if options.real else _sandboxed(options)
     except KeyboardInterrupt:
         bill = " What was submitted is still made, stored and billed." if options.real else ""
@@ -51,7 +57,9 @@ def _sandboxed(options: Namespace) -> int:
 
     say("One photo, fifteen edits, in real Airflow, against the sandbox: needs no key, costs nothing.\n")
     with ExitStack() as stack:
-        sandbox = stack.enter_context(Sandbox(seed=SEED, image_seconds=IMAGE_SECONDS))
+        # A key of its own: the gallery is for everybody on this machine, the API is for this Airflow.
+        key = f"xai-demo-{secrets.token_urlsafe(24)}"
+        sandbox = stack.enter_context(Sandbox(seed=SEED, image_seconds=IMAGE_SECONDS, api_key=key))
         stage = stack.enter_context(Stage(sandbox.url, sandbox.api_key, ui=options.ui))
         say(f"Sandbox of the xAI API at {sandbox.url}")
         # Whatever comes of it, the gallery shows what there is.
@@ -74,7 +82,7 @@ def _real(options: Namespace) -> int:
     if account is None or not real.agreed(options, account):
         return 2
     with ExitStack() as stack:
-        stage = stack.enter_context(Stage(account.base_url, account.key, ui=options.ui))
+        stage = stack.enter_context(Stage(account.base_url, account.key, ui=options.ui, paused=True))
         rows = _play(stage, options)
         page = real.write_gallery(account, rows, options.output)
         _report(rows, page, "Links end after a week; the files stay in your team's xAI Files until you delete them.")
@@ -124,15 +132,28 @@ def _linger(stack: ExitStack, stage: Stage, options: Namespace, sandbox: Sandbox
 
         say("\nStarting api-server, scheduler, dag-processor and triggerer ...")
         url = stack.enter_context(Components(stage, options.output)).url
-        say(f"Airflow:  {url} (all example DAGs; connection grok_default)")
+        say(f"\nAirflow:  {url}  user {USER}, password {stage.password}")
     if sandbox and (options.keep or options.ui):
         say(f"Gallery:  {sandbox.url.removesuffix('/v1')}/")
+    if options.ui:
+        say(_guide(real=sandbox is None))
     if options.keep or options.ui:
-        say("Ctrl-C stops everything.")
+        say("Ctrl-C ends all of it: servers, files, gallery." if sandbox else "Ctrl-C ends all of it.")
         try:
             signal.pause()
         except KeyboardInterrupt:
             say("\nStopping ...")
+
+
+def _guide(*, real: bool) -> str:
+    """What there is to try."""
+    lines = [f"  {name:<25} {text}" for name, text in descriptions().items()]
+    state = "paused, for they buy with your key" if real else "unpaused and free"
+    return (
+        f"\nThe examples ({state}; the connection grok_default is in Admin -> Connections):\n"
+        + "\n".join(lines)
+        + "\nTry review first: trigger it, approve its pictures under Required Actions, find them in the gallery."
+    )
 
 
 def say(line: str) -> None:

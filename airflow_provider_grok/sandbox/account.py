@@ -8,11 +8,10 @@ from starlette.responses import JSONResponse, Response
 
 from airflow_provider_grok.sandbox import prices
 from airflow_provider_grok.sandbox.exchange import Exchange, route
+from airflow_provider_grok.sandbox.team import IDS, KEY_ID
 
 CREATED = 1_785_542_400  # unix seconds
 KEY_CREATED = "2026-06-01T10:00:00Z"
-IDS = {"user_id": "00000000-0000-4000-8000-000000000001", "team_id": "00000000-0000-4000-8000-000000000002"}
-KEY_ID = "00000000-0000-4000-8000-000000000003"
 
 
 def redact(key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import uuid
 from typing import Any
@@ -13,15 +14,28 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from airflow_provider_grok.sandbox import account, assets, batches, control, files, images, public_urls, videos
+from airflow_provider_grok.sandbox import (
+    account,
+    assets,
+    batches,
+    control,
+    fault_refusals,
+    files,
+    images,
+    public_urls,
+    videos,
+    visibility,
+)
 from airflow_provider_grok.sandbox.backend import Backend
+from airflow_provider_grok.sandbox.body_limits import LARGEST_BODY, LARGEST_ORDER, LimitedBody
 from airflow_provider_grok.sandbox.errors import CODES, Refusal, invalid
 from airflow_provider_grok.sandbox.exchange import Exchange, parse
+from airflow_provider_grok.sandbox.host_guard import foreign_host, with_security_headers
 from airflow_provider_grok.sandbox.jobs import Maker
 
 log = logging.getLogger(__name__)
 
-SCHEMAS = (files.SCHEMA, assets.SCHEMA, batches.SCHEMA)
+SCHEMAS = (files.SCHEMA, assets.SCHEMA, batches.SCHEMA, visibility.SCHEMA)
 MAKERS: dict[str, Maker] = {**images.MAKERS, **videos.MAKERS}
 ROUTES = [
     *account.ROUTES,
@@ -34,12 +48,19 @@ ROUTES = [
 ]
 
 
-class Application:
-    """The ASGI application."""
+KEPT_BYTES = 1_000_000  # of a body that nobody reads, for the journal
 
-    def __init__(self, backend: Backend) -> None:
-        """Put the routes over a backend."""
+
+class Application:
+    """The ASGI application.
+
+    :param backend: what the routes work on.
+    :param loopback: whether it listens on loopback: then it answers to names of this machine only.
+    """
+
+    def __init__(self, backend: Backend, *, loopback: bool = True) -> None:
         self.backend = backend
+        self._loopback = loopback
         for schema in SCHEMAS:
             backend.store.create(schema)
         backend.jobs.makers.update(MAKERS)
@@ -52,8 +73,11 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             await self._lifespan(receive, send)
-        elif scope["path"] == "/" or scope["path"].startswith("/_sandbox/"):
-            await self._control(scope, receive, send)
+        elif scope["path"] in ("/", "/favicon.ico") or scope["path"].startswith("/_sandbox/"):
+            await self._control(scope, LimitedBody(receive, LARGEST_ORDER), send)
+        elif self._loopback and (reason := foreign_host(scope)):
+            refused = await capture(Refusal(403, reason).response(), scope, receive)
+            await deliver(refused, str(uuid.uuid4()), None, receive, send)
         else:
             await self._exchange(scope, receive, send)
 
@@ -67,7 +91,7 @@ class Application:
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         backend = self.backend
-        meter = Meter(receive)
+        meter = LimitedBody(receive, LARGEST_BODY)
         request = Request(scope, meter)
         script = backend.faults.take(scope["method"], scope["path"])
         # Not out of the seeded stream: how often a client polls must not change the ids of files.
@@ -81,9 +105,9 @@ class Application:
         if answer is None or script.get("drop"):
             await hang_up(receive, send)
         else:
-            await deliver(answer, exchange, receive, send)
+            await deliver(answer, exchange.request_id, script.get("truncate"), receive, send)
 
-    async def _answer(self, exchange: Exchange, scope: Scope, meter: Meter) -> Answer | None:
+    async def _answer(self, exchange: Exchange, scope: Scope, meter: LimitedBody) -> Answer | None:
         """Return the answer, or None if the connection is to be closed with nothing done."""
         script = exchange.script
         if script.get("drop") == "before":
@@ -92,26 +116,12 @@ class Application:
         if "status" in script and not script.get("after"):
             await drain(exchange)
             return await capture(ordered_answer(script), scope, meter)
-        if scope["path"].startswith("/v1/") and not key_is_right(exchange):
+        refusal = refuse_unread(exchange)
+        if refusal is not None:
             await drain(exchange)
-            return await capture(wrong_key(exchange.request).response(), scope, meter)
+            return await capture(refusal.response(), scope, meter)
         answer = await capture(self._api, scope, meter)
         return await capture(ordered_answer(script), scope, meter) if "status" in script else answer
-
-
-class Meter:
-    """Counts the bytes of a request as they are read."""
-
-    def __init__(self, receive: Receive) -> None:
-        """Wrap the server's channel."""
-        self._receive = receive
-        self.count = 0
-
-    async def __call__(self) -> Message:
-        """Return the next message."""
-        message = await self._receive()
-        self.count += len(message.get("body", b""))
-        return message
 
 
 class Answer:
@@ -138,6 +148,9 @@ async def capture(app: Any, scope: Scope, receive: Receive) -> Answer:
     except RecursionError:
         answer = Answer()
         await invalid("The request is nested too deeply.").response()(scope, receive, answer.take)
+    except Refusal as refusal:  # of the body, where nobody else reads it
+        answer = Answer()
+        await refusal.response()(scope, receive, answer.take)
     except ClientDisconnect:
         await Response(status_code=499)(scope, receive, answer.take)
     except Exception:
@@ -148,17 +161,31 @@ async def capture(app: Any, scope: Scope, receive: Receive) -> Answer:
 
 
 async def drain(exchange: Exchange) -> None:
-    """Read a body that nobody wants, so that the client gets to read the answer; keep it if it is JSON."""
-    data = bytearray()
-    is_json = "json" in exchange.request.headers.get("content-type", "")
-    async for chunk in exchange.request.stream():
-        if is_json:
-            data += chunk
-    if data:
-        try:
+    """Read a body that nobody wants, so that the client gets to read the answer; keep it if it is JSON and not long.
+
+    A body that is too large or too slow is left unread.
+    """
+    data, is_json = bytearray(), "json" in exchange.request.headers.get("content-type", "")
+    try:
+        async for chunk in exchange.request.stream():
+            if is_json and len(data) <= KEPT_BYTES:
+                data += chunk
+        if data and len(data) <= KEPT_BYTES:
             exchange.json = parse(bytes(data))
-        except ValueError:
-            exchange.json = None
+    except (Refusal, ValueError):
+        exchange.json = None
+
+
+def refuse_unread(exchange: Exchange) -> Refusal | None:
+    """Return why a request is refused before its body is looked at, or None."""
+    headers = exchange.request.headers
+    if exchange.path.startswith("/v1/") and not key_is_right(exchange):
+        return wrong_key(exchange.request)
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    # Nobody asked for it: a few kilobytes of it may become gigabytes.
+    if encoding != "identity":
+        return Refusal(415, f"Content-Encoding {encoding!r} is not supported.")
+    return fault_refusals.refusal(exchange.script["refuse"]) if "refuse" in exchange.script else None
 
 
 def key_is_right(exchange: Exchange) -> bool:
@@ -179,6 +206,8 @@ def wrong_key(request: Request) -> Refusal:
 def ordered_answer(script: dict[str, Any]) -> Response:
     """Return the answer that a fault orders; without a body, the usual one of its status."""
     status, headers = script["status"], {key: str(value) for key, value in script.get("headers", {}).items()}
+    if "base64" in script:
+        return Response(base64.b64decode(script["base64"]), status, headers, "application/octet-stream")
     if "body" not in script:
         body: Any = {"code": CODES.get(status, "unknown"), "error": f"A fault was ordered: status {status}."}
     else:
@@ -200,7 +229,7 @@ def refuse_route(request: Request, error: HTTPException) -> Response:
     return JSONResponse({"code": code, "error": message}, error.status_code, error.headers)
 
 
-def entry(exchange: Exchange, meter: Meter, answer: Answer | None) -> dict[str, Any]:
+def entry(exchange: Exchange, meter: LimitedBody, answer: Answer | None) -> dict[str, Any]:
     """Return a request as the journal keeps it."""
     request = exchange.request
     return {
@@ -215,11 +244,14 @@ def entry(exchange: Exchange, meter: Meter, answer: Answer | None) -> dict[str, 
     }
 
 
-async def deliver(answer: Answer, exchange: Exchange, receive: Receive, send: Send) -> None:
-    """Send an answer, or only its beginning if a fault orders it."""
-    request_id = (b"x-request-id", exchange.request_id.encode())
-    await send({**answer.start, "headers": [*answer.start["headers"], request_id]})
-    limit = exchange.script.get("truncate")
+async def deliver(answer: Answer, request_id: str, limit: int | None, receive: Receive, send: Send) -> None:
+    """Send an answer.
+
+    :param request_id: its `x-request-id`.
+    :param limit: send only so many bytes of the body, if a fault says so.
+    """
+    headers = with_security_headers([*answer.start["headers"], (b"x-request-id", request_id.encode())])
+    await send({**answer.start, "headers": headers})
     if limit is None or limit >= len(answer.body):
         await send({"type": "http.response.body", "body": answer.body})
         return

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from airflow_provider_grok.sandbox.clock import Clock
+from airflow_provider_grok.sandbox.connection_line import DEFAULT_KEY
 from airflow_provider_grok.sandbox.faults import Faults
 from airflow_provider_grok.sandbox.ids import Ids
 from airflow_provider_grok.sandbox.jobs import Jobs
@@ -38,10 +39,12 @@ class Settings:
     :param video_seconds: how long a video takes.
     :param batch_seconds: how long a batch takes.
     :param link_quota: how many public URLs may be active at once.
-    :param rate_limits: whether batches have their limits of calls per second.
+    :param rate_limits: whether there are limits of requests per second (see `rate_limits`).
+    :param custom_voices: ids of voices that are accepted besides the presets.
+    :param results_grace: seconds for which the results of a batch can still be read after its end.
     """
 
-    api_key: str = "xai-sandbox"
+    api_key: str = DEFAULT_KEY
     seed: int | None = None
     strict: bool = False
     batch_storage: bool = True
@@ -50,6 +53,8 @@ class Settings:
     batch_seconds: float = 4.0
     link_quota: int = 1000
     rate_limits: bool = False
+    custom_voices: tuple[str, ...] = ()
+    results_grace: float = 0.0
 
 
 class Backend:

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_grok.sandbox import files
+from airflow_provider_grok.sandbox import files, visibility
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.batch_requests import AddRequests, Item, read_items, read_lines
 from airflow_provider_grok.sandbox.batch_views import describe, metadata, result
@@ -20,6 +20,7 @@ from airflow_provider_grok.sandbox.errors import Refusal, invalid, missing
 from airflow_provider_grok.sandbox.exchange import Exchange, route
 from airflow_provider_grok.sandbox.ids import number_from
 from airflow_provider_grok.sandbox.jobs import Job
+from airflow_provider_grok.sandbox.rate_limits import BATCH_ADDITIONS, BATCH_CREATIONS, check_batch_rate
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS batches (
@@ -31,7 +32,6 @@ CREATE TABLE IF NOT EXISTS batch_requests (batch_id TEXT, name TEXT, PRIMARY KEY
 DAY = 86_400.0  # seconds a batch may take
 LOADING = 0.25  # share of the time of a batch that a JSONL file takes to load
 LARGEST_PAGE = 1000
-CREATIONS, ADDITIONS = (2, 1.0), (1000, 30.0)  # calls in so many seconds, where limits are enabled
 
 
 class CreateBatch(Body):
@@ -45,7 +45,7 @@ async def create(exchange: Exchange) -> Response:
     """POST /v1/batches."""
     backend = exchange.backend
     body = read(CreateBatch, await exchange.body(), exchange)
-    check_rate(backend, "batch creations", *CREATIONS)
+    check_batch_rate(backend, "batch creations", *BATCH_CREATIONS)
     batch_id, now = f"batch_{backend.ids.uuid()}", backend.clock.now()
     loaded_at = now + (LOADING * backend.settings.batch_seconds if body.input_file_id else 0)
     items, message = await load(exchange, body.input_file_id)
@@ -60,6 +60,7 @@ async def create(exchange: Exchange) -> Response:
         message=message,
         input_file_id=body.input_file_id,
     )
+    visibility.note(backend, exchange.script, batch_id, now)
     submit(exchange, find(backend, batch_id), items, loaded_at)
     return await answer(exchange, batch_id)
 
@@ -81,11 +82,11 @@ async def load(exchange: Exchange, file_id: str | None) -> tuple[list[Item], str
 async def add(exchange: Exchange) -> Response:
     """POST /v1/batches/{batch_id}/requests: all or none."""
     backend = exchange.backend
-    batch = find(backend, exchange.part("batch_id"))
+    batch = asked(exchange)
     body = read(AddRequests, await exchange.body(), exchange)
     now = backend.clock.now()
     check_open(batch, now)
-    check_rate(backend, "calls to add batch requests", *ADDITIONS)
+    check_batch_rate(backend, "calls to add batch requests", *BATCH_ADDITIONS)
     rows = backend.store.rows("SELECT name FROM batch_requests WHERE batch_id = ?", batch["id"])
     submit(exchange, batch, read_items(body.batch_requests, exchange, {row["name"] for row in rows}), now)
     return JSONResponse({})
@@ -104,21 +105,6 @@ def check_open(batch: sqlite3.Row, now: float) -> None:
         raise invalid("Requests cannot be added to an expired batch.")
 
 
-def check_rate(backend: Backend, what: str, most: int, seconds: float) -> None:
-    """Refuse a call too many, where limits are enabled.
-
-    :raises Refusal: 429.
-    """
-    if not backend.settings.rate_limits:
-        return
-    now, calls = backend.clock.now(), backend.calls[what]
-    while calls and calls[0] <= now - seconds:
-        calls.popleft()
-    if len(calls) >= most:
-        raise Refusal(429, f"Rate limit exceeded: at most {most} {what} per {seconds:g} s and team.")
-    calls.append(now)
-
-
 def submit(exchange: Exchange, batch: sqlite3.Row, items: list[Item], start: float) -> None:
     """Turn requests into jobs that end one after another, in an order of their own."""
     backend = exchange.backend
@@ -130,6 +116,7 @@ def submit(exchange: Exchange, batch: sqlite3.Row, items: list[Item], start: flo
         name = job.request["batch_request_id"]
         backend.store.change("INSERT INTO batch_requests (batch_id, name) VALUES (?, ?)", batch["id"], name)
         backend.jobs.submit(job)
+        visibility.note(backend, job.script, job.id, start, listed_from=ready_at)
 
 
 def job_of(exchange: Exchange, batch: sqlite3.Row, item: Item, job_id: str, start: float, ready_at: float) -> Job:
@@ -173,6 +160,16 @@ def find(backend: Backend, batch_id: str) -> sqlite3.Row:
     return row
 
 
+def asked(exchange: Exchange) -> sqlite3.Row:
+    """Return the batch that a request names in its path.
+
+    :raises Refusal: 404 if there is none, or a fault says so.
+    """
+    batch = find(exchange.backend, exchange.part("batch_id"))
+    visibility.check_found(exchange, batch["id"], batch["created_at"], "Batch not found")
+    return batch
+
+
 async def answer(exchange: Exchange, batch_id: str) -> Response:
     """Return a batch as it is now."""
     await exchange.backend.jobs.settle()
@@ -182,14 +179,15 @@ async def answer(exchange: Exchange, batch_id: str) -> Response:
 
 async def get(exchange: Exchange) -> Response:
     """GET /v1/batches/{batch_id}."""
-    return await answer(exchange, exchange.part("batch_id"))
+    return await answer(exchange, asked(exchange)["id"])
 
 
 async def list_batches(exchange: Exchange) -> Response:
     """GET /v1/batches, newest first."""
     backend = exchange.backend
     await backend.jobs.settle()
-    rows, token = page(exchange, "SELECT * FROM batches WHERE 1", "batches", "seq", "DESC")
+    shown, since = visibility.listed(exchange, "created_at")
+    rows, token = page(exchange, f"SELECT * FROM batches WHERE {shown}", "batches", "seq", "DESC", *since)  # noqa: S608
     return JSONResponse({"batches": describe(backend, rows), "pagination_token": token})
 
 
@@ -197,7 +195,7 @@ async def cancel(exchange: Exchange) -> Response:
     """POST /v1/batches/{batch_id}:cancel: what has not ended ends now; what has ended stays."""
     backend = exchange.backend
     await exchange.optional_body()
-    batch = find(backend, exchange.part("batch_id"))
+    batch = asked(exchange)
     await backend.jobs.settle()
     pending = backend.store.rows("SELECT id FROM jobs WHERE batch_id = ? AND state = 'pending'", batch["id"])
     backend.jobs.cancel([row["id"] for row in pending])
@@ -208,27 +206,39 @@ async def cancel(exchange: Exchange) -> Response:
 
 async def list_requests(exchange: Exchange) -> Response:
     """GET /v1/batches/{batch_id}/requests."""
-    rows, token = await page_of_jobs(exchange, "1", "seq")
+    rows, token = await page_of_jobs(exchange, "1", "seq", "created_at")
     return JSONResponse(
         {"batch_request_metadata": [metadata(Job.read(row)) for row in rows], "pagination_token": token}
     )
 
 
 async def list_results(exchange: Exchange) -> Response:
-    """GET /v1/batches/{batch_id}/results, in the order in which they ended."""
-    rows, token = await page_of_jobs(exchange, "state IN ('done', 'failed')", "ready_at, seq")
-    results = [result(Job.read(row), exchange.backend, exchange.base) for row in rows]
+    """GET /v1/batches/{batch_id}/results, in the order in which they ended; they end with the batch."""
+    backend = exchange.backend
+    if backend.clock.now() >= asked(exchange)["expires_at"] + backend.settings.results_grace:
+        raise missing("The batch has expired, and its results with it.")
+    rows, token = await page_of_jobs(exchange, "state IN ('done', 'failed')", "ready_at, seq", "ready_at")
+    results = [result(Job.read(row), backend, exchange.base) for row in rows]
     return JSONResponse({"results": results, "pagination_token": token})
 
 
-async def page_of_jobs(exchange: Exchange, where: str, order: str) -> tuple[list[sqlite3.Row], str | None]:
-    """Return a page of a batch's requests; while its file loads there are none."""
+async def page_of_jobs(
+    exchange: Exchange, where: str, order: str, created: str
+) -> tuple[list[sqlite3.Row], str | None]:
+    """Return a page of a batch's requests; while its file loads there are none.
+
+    :param where: condition of those to show.
+    :param order: columns to sort by.
+    :param created: the column that says since when a request would be shown.
+    """
     backend = exchange.backend
-    batch = find(backend, exchange.part("batch_id"))
+    batch = asked(exchange)
     await backend.jobs.settle()
     if backend.clock.now() < batch["loaded_at"]:
         return [], None
-    return page(exchange, f"SELECT * FROM jobs WHERE {where} AND batch_id = ?", "jobs", order, "ASC", batch["id"])  # noqa: S608
+    shown, since = visibility.listed(exchange, created)
+    sql = f"SELECT * FROM jobs WHERE {where} AND batch_id = ? AND {shown}"  # noqa: S608
+    return page(exchange, sql, "jobs", order, "ASC", batch["id"], *since)
 
 
 def page(

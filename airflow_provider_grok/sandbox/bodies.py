@@ -69,13 +69,18 @@ def strangers(body: BaseModel, prefix: str = "") -> list[str]:
     return names
 
 
-def check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
-    """Refuse a value that is not one of a few.
+def check_enum(name: str, value: str | None, variants: tuple[str, ...]) -> None:
+    """Refuse a value outside an enum, in the words of the API's own parser.
 
-    :raises Refusal: 400 naming the value and the choices.
+    :param name: the field.
+    :param variants: the values of the enum, in its order.
+    :raises Refusal: 422 naming the value and the variants.
     """
-    if value is not None and value not in choices:
-        raise invalid(f"Invalid value for {name}: {value!r}. It must be one of: {', '.join(choices)}.")
+    if value is None or value in variants:
+        return
+    quoted = [f"`{variant}`" for variant in variants]
+    expected = " or ".join(quoted) if len(quoted) < 3 else f"one of {', '.join(quoted)}"
+    raise Undeserialisable(f"{name}: unknown variant `{value[:80]}`, expected {expected}")
 
 
 def check_range(name: str, value: int | None, low: int, high: int) -> None:

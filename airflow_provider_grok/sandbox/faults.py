@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+
+from airflow_provider_grok.sandbox.fault_refusals import REFUSALS
 
 Action = dict[str, Any]
 Entries = list[dict[str, Any]]  # the property `list` below hides the type of that name
@@ -24,6 +27,10 @@ ACTIONS: dict[str, Any] = {
     "fail": str,
     "storage_error": WORDS,
     "public_url_error": WORDS,
+    "refuse": str,
+    "list_lag": (int, float),
+    "not_found_for": (int, float),
+    "base64": str,
     "shape": str,
 }
 SHAPES = ("object", "text", "top")  # in which a failed request of a batch is told
@@ -124,6 +131,10 @@ def read_order(order: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"action {name!r} does not take {value!r}")
     if action.get("drop", "before") not in ("before", "after"):
         raise ValueError(f"drop is 'before' or 'after' the work, not {action['drop']!r}")
+    if action.get("refuse", "credit") not in REFUSALS:
+        raise ValueError(f"refuse is one of {', '.join(REFUSALS)}, not {action['refuse']!r}")
+    if "base64" in action:
+        base64.b64decode(action["base64"], validate=True)
     if action.get("shape", "object") not in SHAPES:
         raise ValueError(f"shape is one of {', '.join(SHAPES)}, not {action['shape']!r}")
     only = order.get("only")

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from airflow_provider_grok.sandbox import visibility
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import Refusal, invalid, missing
 from airflow_provider_grok.sandbox.exchange import Exchange, route
@@ -87,8 +88,20 @@ async def find_settled(backend: Backend, file_id: str) -> sqlite3.Row:
     except Refusal:
         await backend.jobs.settle()
         row = find(backend, file_id)
+    visibility.check_appeared(backend, file_id, f"File {file_id} not found.")
     if await backend.promises.keep_many([row["blob"]]):
         row = find(backend, file_id)
+    return row
+
+
+async def asked(exchange: Exchange) -> sqlite3.Row:
+    """Return the living file that a request names in its path.
+
+    :raises Refusal: 404 if it is unknown, deleted or expired, or a fault says so.
+    """
+    file_id = exchange.part("file_id")
+    row = await find_settled(exchange.backend, file_id)
+    visibility.check_found(exchange, file_id, row["created_at"], f"File {file_id} not found.")
     return row
 
 
@@ -141,6 +154,7 @@ async def upload(exchange: Exchange) -> Response:
         expires_after=form.expires_after,
         purpose=form.fields.get("purpose", ""),
     )
+    visibility.note(backend, exchange.script, file_id, backend.clock.now())
     return JSONResponse(answer(exchange, find(backend, file_id)))
 
 
@@ -152,7 +166,8 @@ async def list_files(exchange: Exchange) -> Response:
     order = choose("order", query.get("order") or "desc", ("asc", "desc"))
     column = SORT_COLUMNS[choose("sort_by", query.get("sort_by") or "created_at", tuple(SORT_COLUMNS))]
     now = backend.clock.now()
-    where, values = ALIVE, [now]
+    shown, since = visibility.listed(exchange, "created_at")
+    where, values = f"{ALIVE} AND {shown}", [now, *since]
     if query.get("filter"):
         condition, bound = compile_filter(query["filter"], now)
         where, values = f"{where} AND ({condition})", [*values, *bound]
@@ -213,12 +228,12 @@ def position(backend: Backend, token: str) -> sqlite3.Row:
 
 async def metadata(exchange: Exchange) -> Response:
     """GET /v1/files/{file_id}."""
-    return JSONResponse(answer(exchange, await find_settled(exchange.backend, exchange.part("file_id"))))
+    return JSONResponse(answer(exchange, await asked(exchange)))
 
 
 async def content(exchange: Exchange) -> Response:
     """GET /v1/files/{file_id}/content."""
-    row = await find_settled(exchange.backend, exchange.part("file_id"))
+    row = await asked(exchange)
     form = choose("format", exchange.request.query_params.get("format", "original"), ("original", "text"))
     if form == "text" and not row["content_type"].startswith(("text/", "application/json")):
         raise invalid(f"No text can be extracted from a file of type {row['content_type']}.")
@@ -228,7 +243,7 @@ async def content(exchange: Exchange) -> Response:
 
 async def delete(exchange: Exchange) -> Response:
     """DELETE /v1/files/{file_id}."""
-    row = await find_settled(exchange.backend, exchange.part("file_id"))
+    row = await asked(exchange)
     sql = "UPDATE files SET deleted = 1, public_path = NULL WHERE id = ?"
     exchange.backend.store.change(sql, row["id"])
     exchange.backend.store.drop_blob(row["blob"])

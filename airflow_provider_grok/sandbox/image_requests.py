@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_grok.sandbox import sources, storage
-from airflow_provider_grok.sandbox.bodies import Body, check_choice, check_range, read
+from airflow_provider_grok.sandbox.bodies import Body, check_enum, check_range, read
 from airflow_provider_grok.sandbox.errors import invalid
 from airflow_provider_grok.sandbox.exchange import Exchange
 from airflow_provider_grok.sandbox.prices import IMAGE_1, IMAGE_2, IMAGE_MODELS, RETIRED_IMAGE, image_ticks, served_by
@@ -118,16 +118,16 @@ def read_image_request(edit: bool, raw: dict[str, Any], exchange: Exchange) -> G
 def check(request: GenerateImage) -> None:
     """Refuse values that the API refuses.
 
-    :raises Refusal: 400, or 404 for an unknown model.
+    :raises Refusal: 422 for a value outside an enum, 404 for an unknown model, else 400.
     """
+    check_enum("aspect_ratio", request.aspect_ratio, ASPECT_RATIOS)
+    check_enum("resolution", request.resolution, RESOLUTIONS)
+    check_enum("quality", request.quality, QUALITIES)
+    check_enum("response_format", request.response_format, ("url", "b64_json"))
     if not (request.prompt or "").strip():
         raise invalid("prompt must not be empty.")
     served_by(request.model or IMAGE_2, IMAGE_MODELS)
     check_range("n", request.n, 1, MOST_IMAGES)
-    check_choice("aspect_ratio", request.aspect_ratio, ASPECT_RATIOS)
-    check_choice("resolution", request.resolution, RESOLUTIONS)
-    check_choice("quality", request.quality, QUALITIES)
-    check_choice("response_format", request.response_format, ("url", "b64_json"))
     check_delivery(request)
     storage.check(request.storage_options)
 
@@ -161,6 +161,7 @@ def check_sources(request: EditImage) -> None:
     if not request.references:
         raise invalid("An edit needs image or images.")
     if len(request.references) > MOST_SOURCES:
-        raise invalid(f"images must have at most {MOST_SOURCES} elements, got {len(request.references)}.")
+        given = len(request.references)
+        raise invalid(f"This model supports at most {MOST_SOURCES} input image(s), but {given} were provided.")
     for name, reference in request.references:
         sources.check(name, reference)

@@ -6,17 +6,20 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_grok.sandbox import assets, draw, sources, storage
+from airflow_provider_grok.sandbox import assets, draw, sources, storage, visibility
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import JOB_CODES, Refusal, missing
 from airflow_provider_grok.sandbox.exchange import Exchange, route
 from airflow_provider_grok.sandbox.faults import strikes_image
 from airflow_provider_grok.sandbox.ids import number_from
 from airflow_provider_grok.sandbox.image_requests import EditImage, GenerateImage, read_image_request
-from airflow_provider_grok.sandbox.jobs import Job
+from airflow_provider_grok.sandbox.jobs import WITHHELD, Job
+from airflow_provider_grok.sandbox.rate_limits import IMAGES_PER_SECOND, check_model_rate
 
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
 MIME = "image/jpeg"
+MODERATED = "imagine:content-moderated"  # since August 2026
+MODERATED_BEFORE = "Client specified an invalid argument"
 RETENTION = assets.DAY  # how long a deferred request's id is known after its end
 
 
@@ -133,6 +136,7 @@ async def answer(exchange: Exchange, endpoint: str) -> Response:
     backend = exchange.backend
     body = await exchange.body()
     request = read_image_request(endpoint == EDITS, body, exchange)
+    check_model_rate(backend, request.served_model, IMAGES_PER_SECOND)
     found = await find_sources(backend, request, exchange.base)
     deferred = bool(request.deferred)
     now = backend.clock.now()
@@ -153,6 +157,7 @@ async def answer(exchange: Exchange, endpoint: str) -> Response:
     if "fail" not in job.script:
         charge(backend, job)
     backend.jobs.submit(job)
+    visibility.note(backend, job.script, job.id, now)
     return JSONResponse({"request_id": job.id})
 
 
@@ -164,19 +169,21 @@ async def at_once(backend: Backend, job: Job) -> dict[str, Any]:
     if "fail" in job.script:
         code = job.script["fail"]
         raise Refusal(JOB_CODES.get(code, 500), "The request failed: a fault was ordered.", code=code)
-    if job.script.get("moderate") is True:
+    if (form := job.script.get("moderate")) in WITHHELD:
         charge(backend, job)
-        raise moderated(job.ticks)
+        raise moderated("image", job.ticks, MODERATED_BEFORE if form == "legacy" else MODERATED)
     maker = ImageMaker()
     job.made = await maker.make(backend, job)
     charge(backend, job)
     return maker.publish(backend, job)
 
 
-def moderated(ticks: int) -> Refusal:
-    """Return the refusal of a picture that was made, withheld and billed."""
-    message = "Generated image rejected by content moderation."
-    return Refusal(400, message, code="Client specified an invalid argument", ticks=ticks)
+def moderated(kind: str, ticks: int | None, code: str = MODERATED) -> Refusal:
+    """Return the refusal of a picture or video that was made, withheld and billed.
+
+    :param ticks: what was billed; None where the form does not say.
+    """
+    return Refusal(400, f"Generated {kind} rejected by content moderation.", code=code, ticks=ticks)
 
 
 def charge(backend: Backend, job: Job) -> None:
@@ -192,6 +199,7 @@ async def poll(exchange: Exchange) -> Response:
     now = backend.clock.now()
     if job is None or now > job.ready_at + RETENTION:
         raise missing(f"Request {request_id} not found.")
+    visibility.check_found(exchange, job.id, job.created_at, f"Request {request_id} not found.")
     shown = {"request_id": job.id, "status": job.state}
     if job.state == "pending":
         return JSONResponse(shown, 202)

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # Whether we are inside the making of a job. It looks for its sources, which would settle what is due, itself included.
 inside: ContextVar[bool] = ContextVar("inside", default=False)
 
+# Forms of the fault `moderate` in which nothing of the result is given out.
+WITHHELD = (True, "failed", "legacy")
 INTERNAL_ERROR: dict[str, Any] = {"error": {"code": "internal_error", "message": "Internal error."}}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -213,7 +215,7 @@ def scripted_failure(job: Job) -> dict[str, Any] | None:
     """
     if "fail" in job.script:
         return {"error": {"code": job.script["fail"], "message": "The job failed: a fault was ordered."}}
-    if job.script.get("moderate") is True:
+    if job.script.get("moderate") in WITHHELD:
         error = {"code": "invalid_argument", "message": "Rejected by content moderation."}
         return {"error": error, "usage": {"cost_in_usd_ticks": job.ticks}}
     return None

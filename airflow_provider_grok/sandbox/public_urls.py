@@ -99,7 +99,7 @@ async def share(exchange: Exchange) -> Response:
     """POST /v1/files/{file_id}/public-url."""
     backend = exchange.backend
     body = read(CreatePublicUrl, await exchange.optional_body(), exchange)
-    row = await files.find_settled(backend, exchange.part("file_id"))
+    row = await files.asked(exchange)
     if exchange.script.get("public_url_error"):
         raise Refusal(500, "Public URL creation failed.")
     path, end = create(backend, row["id"], body.expires_after, backend.clock.now())

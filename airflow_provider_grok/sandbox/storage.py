@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_grok.sandbox import files, public_urls
+from airflow_provider_grok.sandbox import files, public_urls, visibility
 from airflow_provider_grok.sandbox.backend import Backend, as_switch
 from airflow_provider_grok.sandbox.bodies import Body
 from airflow_provider_grok.sandbox.errors import Refusal, invalid
@@ -86,6 +86,7 @@ def keep(
         expires_after=options.expires_after,
         origin=origin,
     )
+    visibility.note(backend, script, file_id, at)
     output: dict[str, Any] = {"file_id": file_id, "filename": options.filename}
     if options.expires_after is not None:
         output["expires_at"] = int(at) + options.expires_after

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import AliasChoices, Field
 
 from airflow_provider_grok.sandbox import sources, storage
-from airflow_provider_grok.sandbox.bodies import Body, check_choice, check_range, read
+from airflow_provider_grok.sandbox.bodies import Body, check_enum, check_range, read
 from airflow_provider_grok.sandbox.errors import invalid
 from airflow_provider_grok.sandbox.exchange import Exchange
 from airflow_provider_grok.sandbox.prices import (
@@ -16,6 +16,7 @@ from airflow_provider_grok.sandbox.prices import (
     INPUT_VIDEO_SECOND_PRICES,
     VIDEO_1,
     VIDEO_15,
+    VIDEO_LITE,
     VIDEO_MODELS,
     VIDEO_SECOND_PRICES,
     served_by,
@@ -26,7 +27,15 @@ ASPECT_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "21:9", "5:2
 RESOLUTIONS = ("480p", "720p", "1080p")
 LONGEST_EDIT = 8.7  # seconds of input
 EXTENDABLE = (2.0, 15.0)  # seconds of input
-LONGEST_REFERENCED_1 = 10  # seconds from references on grok-imagine-video
+LONGEST_EXTENSION = 15  # seconds of the added part
+LONGEST_FROM_REFERENCES = {VIDEO_1: 10, VIDEO_15: 15}  # seconds
+MOST_REFERENCE_IMAGES, MOST_REFERENCE_AUDIOS, MOST_KEYFRAMES = 14, 3, 4
+# The presets that take part in videos; custom voices have ids of their own (docs.x.ai, Voice).
+VOICES = (
+    *("ara", "eve", "leo", "rex", "sal", "carina", "zagan", "helix", "orion", "luna", "iris", "altair", "zenith"),
+    *("perseus", "helios", "lux", "kepler", "rigel", "cosmo", "celeste", "ursa", "sirius", "lumen", "castor"),
+    *("naksh", "atlas"),
+)
 SLACK = 0.05  # seconds that a container may be off
 
 # Field -> models that can serve it.
@@ -86,8 +95,8 @@ class VideoRequest(Body):
         return []
 
     def unsupported(self) -> str | None:
-        """Return why the model cannot serve this, if so: such a job is accepted and fails."""
-        return None if self.served_model == VIDEO_1 else "This operation is not supported for this model"
+        """Return why the model cannot serve this, or None."""
+        return None
 
 
 class GenerateVideo(VideoRequest):
@@ -128,24 +137,31 @@ class GenerateVideo(VideoRequest):
         return self.seconds * second + len(self.references) * INPUT_IMAGE_PRICES.get(self.served_model, 0)
 
     def unsupported(self) -> str | None:
-        """Return why the model cannot serve this, if so."""
+        """Return why the model cannot serve this, or None."""
         model, resolution = self.served_model, self.resolution or "480p"
         for name, models in CAPABLE.items():
             if getattr(self, name) and model not in models:
-                return f"`{name}` is not supported for this model"
+                return f"`{name}` is not supported for this model."
+        if self.from_references:
+            return self._unsupported_from_references(model, resolution)
         if resolution not in VIDEO_SECOND_PRICES[model]:
-            return f"`resolution` {resolution} is not supported for this model"
-        if self.reference_images:
-            return self._unsupported_with_references(model, resolution)
+            return f"{resolution} video resolution is not supported for this model."
         return None
 
-    def _unsupported_with_references(self, model: str, resolution: str) -> str | None:
+    @property
+    def from_references(self) -> bool:
+        """Whether this is reference-to-video; on 1.5 a first frame beside other pictures makes it so."""
+        pinned = self.image is not None and bool(self.last_frame or self.keyframes)
+        return bool(self.reference_images or self.reference_audios) or pinned
+
+    def _unsupported_from_references(self, model: str, resolution: str) -> str | None:
+        longest = LONGEST_FROM_REFERENCES[model]
         if resolution == "1080p":
-            return "`reference_images` is not supported with `resolution` 1080p"
+            return "1080p video resolution is not supported for reference-to-video requests."
         if model == VIDEO_1 and self.image is not None:
-            return "`image` and `reference_images` together are not supported for this model"
-        if model == VIDEO_1 and self.seconds > LONGEST_REFERENCED_1:
-            return f"`duration` above {LONGEST_REFERENCED_1} with `reference_images` is not supported for this model"
+            return "`image` together with `reference_images` is not supported for this model."
+        if self.seconds > longest:
+            return f"Duration {self.seconds}s exceeds the maximum allowed for reference-to-video, which is {longest}s."
         return None
 
 
@@ -154,6 +170,10 @@ class EditVideo(VideoRequest):
 
     prompt: str
     video: sources.Reference
+
+    def unsupported(self) -> str | None:
+        """Return why the model cannot serve this, or None."""
+        return None if self.served_model == VIDEO_1 else "Video editing is not supported for this model."
 
     @property
     def references(self) -> list[tuple[str, sources.Reference]]:
@@ -192,6 +212,10 @@ class ExtendVideo(EditVideo):
         """The length of the added part."""
         return as_seconds(self.duration, 6)
 
+    def unsupported(self) -> str | None:
+        """Return why the model cannot serve this, or None."""
+        return None if self.served_model == VIDEO_1 else "Video extension is not supported for this model."
+
     def length(self, before: float) -> float:
         """Return how long the result is: the clip and the added part."""
         return before + self.seconds
@@ -213,7 +237,7 @@ class ExtendVideo(EditVideo):
 BODIES: dict[str, type[VideoRequest]] = {GENERATIONS: GenerateVideo, EDITS: EditVideo, EXTENSIONS: ExtendVideo}
 REFUSED = {
     GENERATIONS: (),
-    EDITS: ("duration", "seconds", "aspect_ratio", "resolution"),
+    EDITS: ("aspect_ratio",),  # duration and resolution are ignored: unknown fields like any others
     EXTENSIONS: ("aspect_ratio", "resolution", "user"),
 }
 
@@ -250,11 +274,13 @@ def read_video_request(endpoint: str, raw: dict[str, Any], exchange: Exchange) -
     request = read(BODIES[endpoint], raw, exchange, REFUSED[endpoint])
     request.served_model  # noqa: B018 - an unknown model is refused first
     if isinstance(request, GenerateVideo):
-        check_generation(request)
+        check_generation(request, exchange.backend.settings.custom_voices)
     elif not (request.prompt or "").strip():
         raise invalid("prompt must not be empty.")
     if isinstance(request, ExtendVideo):
-        check_range("duration", request.seconds, 2, 10)
+        check_range("duration", request.seconds, 1, LONGEST_EXTENSION)
+    if reason := request.unsupported():
+        raise invalid(reason)
     for name, reference in request.references:
         sources.check(name, reference)
     if request.output and not request.output.upload_url.startswith(("http://", "https://")):
@@ -263,19 +289,19 @@ def read_video_request(endpoint: str, raw: dict[str, Any], exchange: Exchange) -
     return request
 
 
-def check_generation(request: GenerateVideo) -> None:
+def check_generation(request: GenerateVideo, custom_voices: tuple[str, ...]) -> None:
     """Refuse values that the API refuses.
 
-    :raises Refusal: 400.
+    :param custom_voices: ids of voices besides the presets.
+    :raises Refusal: 422 for a value outside an enum, else 400.
     """
+    check_enum("aspect_ratio", request.aspect_ratio, ASPECT_RATIOS)
+    check_enum("resolution", request.resolution, RESOLUTIONS)
     if not request.references and not (request.prompt or "").strip():
         raise invalid("prompt must not be empty for a video made from text alone.")
-    check_range("duration", request.seconds, 1, 15)
-    check_choice("aspect_ratio", request.aspect_ratio, ASPECT_RATIOS)
-    check_choice("resolution", request.resolution, RESOLUTIONS)
-    check_count("reference_images", request.reference_images, 1, 7)
-    check_count("reference_audios", request.reference_audios, 0, 3)
-    check_count("keyframes", request.keyframes, 0, 4)
+    check_counts(request)
+    if not request.from_references or request.served_model == VIDEO_LITE or request.seconds < 1:
+        check_range("duration", request.seconds, 1, 15)  # from references each model has a limit of its own
     for index, frame in enumerate(request.keyframes or []):
         if not 0 < frame.timestamp_s < request.seconds:
             raise invalid(
@@ -285,12 +311,32 @@ def check_generation(request: GenerateVideo) -> None:
     for index, audio in enumerate(request.reference_audios or []):
         if bool(audio.url) == bool(audio.voice_id):
             raise invalid(f"reference_audios[{index}] must have either a url or a voice_id.")
+        check_voice(audio.voice_id, custom_voices)
 
 
-def check_count(name: str, items: list[Any] | None, least: int, most: int) -> None:
-    """Refuse a list with too few or too many elements.
+def check_voice(voice_id: str | None, custom_voices: tuple[str, ...]) -> None:
+    """Refuse a voice that is neither a preset nor one of the team's own.
+
+    :raises Refusal: 400 listing the presets.
+    """
+    if voice_id and voice_id not in VOICES and voice_id not in custom_voices:
+        raise invalid(
+            f"Unknown voice_id {voice_id[:80]!r}. Available voices: {', '.join(VOICES)}. "
+            "Ids of custom voices (/v1/custom-voices) are accepted too."
+        )
+
+
+def check_counts(request: GenerateVideo) -> None:
+    """Refuse lists with too few or too many elements.
 
     :raises Refusal: 400.
     """
-    if items is not None and not least <= len(items) <= most:
-        raise invalid(f"{name} must have {least} to {most} elements, got {len(items)}.")
+    images, audios, frames = (request.reference_images, request.reference_audios or [], request.keyframes or [])
+    if images is not None and not images:
+        raise invalid("reference_images must not be empty.")
+    if images and len(images) > MOST_REFERENCE_IMAGES:
+        raise invalid(f"Too many reference images: {len(images)}. Maximum allowed is {MOST_REFERENCE_IMAGES}.")
+    if len(audios) > MOST_REFERENCE_AUDIOS:
+        raise invalid(f"Too many reference audio clips: {len(audios)}. Maximum allowed is {MOST_REFERENCE_AUDIOS}.")
+    if len(frames) > MOST_KEYFRAMES:
+        raise invalid(f"Too many keyframes: {len(frames)}. Maximum allowed is {MOST_KEYFRAMES}.")

@@ -6,13 +6,14 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_grok.sandbox import assets, film, sources, storage
+from airflow_provider_grok.sandbox import assets, film, sources, storage, visibility
 from airflow_provider_grok.sandbox.backend import Backend
-from airflow_provider_grok.sandbox.errors import CODES, Refusal, invalid, missing
+from airflow_provider_grok.sandbox.errors import CODES, invalid, missing
 from airflow_provider_grok.sandbox.exchange import Exchange, route
 from airflow_provider_grok.sandbox.ids import number_from
-from airflow_provider_grok.sandbox.images import RETENTION, charge, origin_of
+from airflow_provider_grok.sandbox.images import RETENTION, charge, moderated, origin_of
 from airflow_provider_grok.sandbox.jobs import Job
+from airflow_provider_grok.sandbox.rate_limits import VIDEOS_PER_SECOND, check_model_rate
 from airflow_provider_grok.sandbox.video_requests import (
     BODIES,
     EDITS,
@@ -36,10 +37,9 @@ class VideoMaker:
     async def make(self, backend: Backend, job: Job) -> dict[str, Any]:
         """Film the clip and send it to the caller's bucket, if there is one.
 
-        :raises Refusal: if the model cannot serve the request, or a source or the bucket fails.
+        :raises Refusal: if a source or the bucket fails.
         """
         request = request_of(job)
-        refuse_unsupported(request)
         found = job.request.get("sources")
         if found is None:
             found = await find_sources(backend, request, job.request["base"])
@@ -93,16 +93,6 @@ def request_of(job: Job) -> VideoRequest:
 def is_withheld(job: Job) -> bool:
     """Tell whether a fault withholds the clip, in whatever form that is said."""
     return bool(job.script.get("moderate"))
-
-
-def refuse_unsupported(request: VideoRequest) -> None:
-    """Fail a job whose model cannot do what was asked.
-
-    :raises Refusal: 400, `failed_precondition`.
-    """
-    reason = request.unsupported()
-    if reason:
-        raise Refusal(400, reason, code="failed_precondition")
 
 
 def length(request: VideoRequest, found: Found) -> float:
@@ -204,6 +194,7 @@ async def accept(exchange: Exchange, endpoint: str) -> Response:
     backend = exchange.backend
     body = await exchange.body()
     request = read_video_request(endpoint, body, exchange)
+    check_model_rate(backend, request.served_model, VIDEOS_PER_SECOND)
     found = await find_sources(backend, request, exchange.base)
     now = backend.clock.now()
     job = Job(
@@ -217,9 +208,10 @@ async def accept(exchange: Exchange, endpoint: str) -> Response:
         ready_at=now + backend.settings.video_seconds,
         script=exchange.script,
     )
-    if "fail" not in job.script and not request.unsupported():
+    if "fail" not in job.script:
         charge(backend, job)
     backend.jobs.submit(job)
+    visibility.note(backend, job.script, job.id, now)
     return JSONResponse({"request_id": job.id})
 
 
@@ -231,6 +223,7 @@ async def poll(exchange: Exchange) -> Response:
     now = backend.clock.now()
     if job is None or now > job.ready_at + RETENTION:
         raise missing(f"Request {request_id} not found.")
+    visibility.check_found(exchange, job.id, job.created_at, f"Request {request_id} not found.")
     if job.state == "pending":
         return JSONResponse({"status": "pending", "progress": job.progress(now), "model": job.model}, 202)
     return odd_end(job) or JSONResponse(
@@ -239,11 +232,15 @@ async def poll(exchange: Exchange) -> Response:
 
 
 def odd_end(job: Job) -> Response | None:
-    """Return one of the forms in which moderation has been seen besides the documented ones, if a fault orders it."""
-    body = {"code": CODES[400], "error": "Generated video rejected by content moderation."}
-    statuses = {"poll": 400, "bare": 200}
+    """Return how a poll tells of moderation, where that is no failed job: by default a 400 (as since August 2026)."""
     form = job.script.get("moderate")
-    return JSONResponse(body, statuses[form]) if isinstance(form, str) and form in statuses else None
+    if form is True:
+        return moderated("video", job.ticks).response()
+    if form == "poll":
+        return moderated("video", None, CODES[400]).response()
+    if form == "bare":
+        return JSONResponse({"code": CODES[400], "error": moderated("video", None).message})
+    return None
 
 
 MAKERS = {"video": VideoMaker()}

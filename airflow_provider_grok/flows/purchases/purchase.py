@@ -14,10 +14,10 @@ import random
 from typing import Any
 
 from airflow_provider_grok.api import errors, files, jobs
-from airflow_provider_grok.api.account import usd
 from airflow_provider_grok.api.call import BlockingCall, Flow, Now, Sleep
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.kinds import KINDS
+from airflow_provider_grok.api.prices import usd
 from airflow_provider_grok.flows.files.result_store import NotStored, ResultStore, StoredResult, keep_all, with_link
 from airflow_provider_grok.flows.purchases import ledger as steps
 from airflow_provider_grok.flows.purchases.key import Reuse, account_fingerprint
@@ -406,7 +406,7 @@ class Purchase:
                 self.log.info("The server's rate limit is reached: asking again in %.1f s.", pause)
                 yield Sleep(pause)
             except errors.ApiError as refused:
-                if refused.outcome_unknown or "deferred" not in (call.body or {}) or not refuses_deferred(refused):
+                if "deferred" not in (call.body or {}) or not errors.refuses_field(refused, "deferred"):
                     raise
                 # An older server refuses the field, so nothing was made: ask it to answer at once instead.
                 body = {name: value for name, value in (call.body or {}).items() if name != "deferred"}
@@ -623,7 +623,9 @@ class Purchase:
             rows = [row.row() for row in bought.rows]
             result = {"files": rows, "ticks": bought.ticks, "estimated": bought.estimated, "seconds": bought.seconds}
             self.record = dataclasses.replace(self.record, result=result, max_tries=self.identity.max_tries)
-            if last and last.state != "done":
+            # Under `always` what was found may be another task's, and an unknown outcome of ours still open.
+            settles = not (self.reuse == "always" and last and last.state in ("intended", "unknown"))
+            if last and last.state != "done" and settles:
                 ticks = None if bought.estimated else bought.ticks
                 moderated = not bought.file_ids and any("moderated" in (row.reason or "") for row in bought.rows)
                 state = "done" if bought.file_ids else "failed"
@@ -643,14 +645,4 @@ class Purchase:
 
 
 class ForeignAccount(errors.GrokError):
-    """A purchase of this task was made with a key of another account."""
-
-    permanent = True
-
-
-def refuses_deferred(refused: errors.ApiError) -> bool:
-    """Whether a refusal is about the field `deferred`, in whatever words.
-
-    :param refused: the server's refusal.
-    """
-    return "deferred" in refused.message
+    """A purchase of this task was made with a key of another account; with the right key another try goes on."""
