@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from airflow_provider_grok.api import account, errors, files, jobs, storage, videos
+from airflow_provider_grok.api import account, errors, files, jobs, polling, storage, videos
 
 OLD, NEW, LITE = "grok-imagine-video", "grok-imagine-video-1.5", "grok-imagine-video-1.5-lite"
 
@@ -19,7 +19,7 @@ def body(**options: Any) -> dict[str, Any]:
 
 def end(carry: Any, accepted: jobs.Accepted) -> jobs.Progress:
     assert accepted.job_id
-    progress: jobs.Progress = carry(jobs.wait(jobs.Job("video", accepted.job_id, carry.time.now())))
+    progress: jobs.Progress = carry(polling.wait(jobs.Job("video", accepted.job_id, carry.time.now())))
     return progress
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pendulum
 
-from airflow_provider_grok.api import errors, files, jobs
+from airflow_provider_grok.api import errors, files, jobs, polling
 from airflow_provider_grok.api.account import usd
 from airflow_provider_grok.api.call import BlockingCall, Flow, Now
 from airflow_provider_grok.api.endpoint import Endpoint
@@ -220,7 +220,7 @@ class Purchase:
         self.record, standing = record, PurchaseState(record)
         try:
             now: float = yield Now()
-            progress = yield from jobs.wait(
+            progress = yield from polling.wait(
                 standing.job, deadline=now + (SECOND_SIGHT if ended else 0), poll_interval=1
             )
         except errors.JobTimeout:
@@ -257,7 +257,7 @@ class Purchase:
 
         :param standing: how the purchase stands.
         """
-        return jobs.timeout_error(standing.job, pendulum.now("UTC").timestamp(), standing.record.name)
+        return polling.timeout_error(standing.job, pendulum.now("UTC").timestamp(), standing.record.name)
 
     def wait(self, standing: PurchaseState, timeout: float, poll_interval: float | None = None) -> Flow[PurchaseState]:
         """Wait in place for the job's end.
@@ -271,7 +271,7 @@ class Purchase:
             return standing
         deadline = standing.record.at + timeout
         try:
-            progress = yield from jobs.wait(
+            progress = yield from polling.wait(
                 standing.job,
                 deadline=deadline,
                 poll_interval=poll_interval,

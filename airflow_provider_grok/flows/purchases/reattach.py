@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_grok.api import errors, files, jobs
+from airflow_provider_grok.api import errors, files, jobs, polling
 from airflow_provider_grok.api.call import Flow, Now, Sleep
 from airflow_provider_grok.api.kinds import KINDS
 from airflow_provider_grok.flows.files.result_store import StoredResult, lives_long_enough
@@ -148,7 +148,7 @@ class Reattachment:
             now: float = yield Now()
             if found is not None or now >= end:
                 return found
-            yield Sleep(min(jobs.pause(self.order.kind, now - record.at), end - now))
+            yield Sleep(min(polling.interval(self.order.kind, now - record.at), end - now))
 
     def stored(self, record: Record) -> Flow[list[files.File] | None]:
         """The files that bear a purchase's name, in the order in which they were made; None unless all are there.
