@@ -133,7 +133,8 @@ def poll(kind: Kind, request_id: str, finish: Finish) -> Call[Progress]:
             # A wrong key is a 400 too, and says nothing about the job.
             if isinstance(refusal, errors.PermissionDenied):
                 raise refusal
-            return Progress("failed", failure=_failure(kind, request_id, "failed", answer), odd=True)
+            failure = _failure(kind, request_id, "failed", answer)
+            return Progress("failed", failure=failure, odd=True, refused=True)
         return _progress(kind, request_id, document, answer, finish)
 
     path = f"{KINDS[kind].path}/{quote(request_id, safe='')}"

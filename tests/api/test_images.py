@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from airflow_provider_grok.api import errors, files, images, jobs, storage
+from airflow_provider_grok.api import errors, files, images, jobs, polling, storage
 
 MODEL = "grok-imagine-image-2.0"
 
@@ -22,7 +22,7 @@ def mug(buy: Any, tmp_path: Path) -> str:
 
 def end(carry: Any, accepted: jobs.Accepted) -> jobs.Progress:
     assert accepted.job_id
-    progress: jobs.Progress = carry(jobs.wait(jobs.Job("image", accepted.job_id, carry.time.now())))
+    progress: jobs.Progress = carry(polling.wait(jobs.Job("image", accepted.job_id, carry.time.now())))
     return progress
 
 

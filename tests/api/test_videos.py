@@ -19,7 +19,7 @@ def body(**options: Any) -> dict[str, Any]:
 
 def end(carry: Any, accepted: jobs.Accepted) -> jobs.Progress:
     assert accepted.job_id
-    progress: jobs.Progress = carry(jobs.wait(jobs.Job("video", accepted.job_id, carry.time.now())))
+    progress: jobs.Progress = carry(polling.wait(jobs.Job("video", accepted.job_id, carry.time.now())))
     return progress
 
 

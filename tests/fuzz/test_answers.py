@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_grok.api import account, batches, errors, files, images, jobs, outcomes, videos
+from airflow_provider_grok.api import account, batches, errors, files, images, jobs, outcomes, polling, videos
 from airflow_provider_grok.api.answer import Answer
 from airflow_provider_grok.api.call import Call
 from airflow_provider_grok.api.wire import _read, pause_after
@@ -60,7 +60,7 @@ def test_an_answer_is_read_or_refused(name: str, status: int, headers: dict[str,
     if isinstance(read, jobs.Progress):
         assert read.state in ("pending", "done", "failed")
         assert jobs.words(read, 10.0) is not None
-        assert jobs.ErrorBudget().record_success(read) in (True, False)
+        assert polling.ErrorBudget().record_success(read) in (True, False)
 
 
 @fuzz

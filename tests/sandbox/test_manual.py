@@ -30,7 +30,7 @@ def test_flags_and_their_defaults_are_the_true_ones() -> None:
     true = {
         flag: action for action in parser._actions for flag in action.option_strings if flag not in ("-h", "--help")
     }
-    said = {}
+    said: dict[str, str] = {}
     for flags, defaults, _ in rows("Start it"):
         names = re.findall(r"--[a-z-]+", flags)
         values = [value.strip("` ") for value in defaults.split(",")]

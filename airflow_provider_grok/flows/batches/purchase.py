@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_grok.api import batch_requests, batches, errors, files, jobs, prices
+from airflow_provider_grok.api import batch_requests, batches, errors, files, polling, prices
 from airflow_provider_grok.api.call import BlockingCall, Flow, Now, Sleep
 from airflow_provider_grok.api.kinds import KINDS, kind_of_batch_request
 from airflow_provider_grok.flows.batches.reattach import SETTLING, BatchReattachment
@@ -245,7 +245,7 @@ class BatchPurchase:
                 )
             if batch.state.num_requests or batch.cancel_time:
                 return batch
-            yield Sleep(jobs.pause("batch", now - start))
+            yield Sleep(polling.interval("batch", now - start))
             batch = yield from batches.get(batch.batch_id)
             now = yield Now()
         raise errors.JobTimeout(

@@ -13,7 +13,7 @@ import logging
 import random
 from typing import Any
 
-from airflow_provider_grok.api import errors, files, jobs
+from airflow_provider_grok.api import errors, files, jobs, polling
 from airflow_provider_grok.api.call import BlockingCall, Flow, Now, Sleep
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.kinds import KINDS
@@ -277,7 +277,7 @@ class Purchase:
             yield Sleep(min(5.0, max(until - seen.now, 0.1)))
             return dataclasses.replace(seen, files="unasked")
         began = seen.now if seen.began is None else seen.began
-        pause = jobs.pause(self.record.kind, max(seen.now - began, 1.0) * 4)
+        pause = polling.interval(self.record.kind, max(seen.now - began, 1.0) * 4)
         yield Sleep(max(min(pause, until - seen.now), 0.1))
         return dataclasses.replace(seen, looked=False)
 
@@ -539,19 +539,13 @@ class Purchase:
         self, state: PurchaseState, deadline: float, poll_interval: float | None
     ) -> Flow[jobs.Progress | None]:
         """The job's end; None where the server does not know it at the deadline: what it was given does not vanish."""
-        while True:
-            try:
-                progress = yield from jobs.wait(
-                    state.job, deadline=deadline, poll_interval=poll_interval, report=self._report, name=state.name
-                )
-                return settled(progress)
-            except errors.NotFound as error:
-                now: float = yield Now()
-                if now >= deadline:
-                    return None
-                self.log.warning("%s The job was accepted, so it is polled on.", error.brief)
-                pause = jobs.pause(state.job.kind, now - state.submitted_at, poll_interval)
-                yield Sleep(max(min(pause, deadline - now), 0.1))
+        try:
+            progress = yield from polling.wait(
+                state.job, deadline=deadline, poll_interval=poll_interval, report=self._report, name=state.name
+            )
+        except errors.NotFound:
+            return None
+        return settled(progress)
 
     def timeout_error(self, state: PurchaseState, now: float) -> errors.JobTimeout:
         """What to raise for a job that was not finished in time.
@@ -559,7 +553,7 @@ class Purchase:
         :param state: how the purchase stands.
         :param now: unix seconds.
         """
-        return jobs.timeout_error(state.job, now, state.name)
+        return polling.timeout_error(state.job, now, state.name)
 
     def _report(self, note: str) -> None:
         self.log.info("%s job: %s", self.request.kind, note)
