@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from airflow_provider_grok.api import errors, files, jobs, prices, storage, videos
+from airflow_provider_grok.api import errors, files, jobs, polling, prices, storage, videos
 
 OLD, NEW, LITE = "grok-imagine-video", "grok-imagine-video-1.5", "grok-imagine-video-1.5-lite"
 
