@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 import uuid
 from typing import Any
@@ -214,7 +215,8 @@ def ordered_answer(script: dict[str, Any]) -> Response:
         body = script["body"]
     if body is None or isinstance(body, str):
         return PlainTextResponse(body, status, headers)
-    return JSONResponse(body, status, headers)
+    # Also what is no JSON, such as NaN: a server can send that.
+    return Response(json.dumps(body), status, headers, "application/json")
 
 
 def refuse(request: Request, error: Refusal) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import threading
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -33,7 +34,15 @@ ACTIONS: dict[str, Any] = {
     "base64": str,
     "shape": str,
 }
-SHAPES = ("object", "text", "top")  # in which a failed request of a batch is told
+SECONDS = ("delay", "list_lag", "not_found_for")
+LONGEST = 1e9  # seconds
+CHOICES: dict[str, tuple[str, ...]] = {
+    "drop": ("before", "after"),  # the work
+    "shape": ("object", "text", "top"),  # in which a failed request of a batch is told
+    "refuse": tuple(REFUSALS),
+}
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
 @dataclass
@@ -129,18 +138,44 @@ def read_order(order: dict[str, Any]) -> dict[str, Any]:
     for name, value in action.items():
         if not isinstance(value, ACTIONS[name]):
             raise ValueError(f"action {name!r} does not take {value!r}")
-    if action.get("drop", "before") not in ("before", "after"):
-        raise ValueError(f"drop is 'before' or 'after' the work, not {action['drop']!r}")
-    if action.get("refuse", "credit") not in REFUSALS:
-        raise ValueError(f"refuse is one of {', '.join(REFUSALS)}, not {action['refuse']!r}")
+        if name in CHOICES and value not in CHOICES[name]:
+            raise ValueError(f"{name} is one of {', '.join(CHOICES[name])}, not {value!r}")
+        if name in SECONDS and (isinstance(value, bool) or not 0 <= value <= LONGEST):
+            raise ValueError(f"{name} is a number of seconds from 0 to {LONGEST:g}, not {value!r}")
+    check_answer(action)
+    check_aim(order)
+    return dict(order)
+
+
+def check_answer(action: Action) -> None:
+    """Check an ordered answer: HTTP must be able to carry it.
+
+    :raises ValueError: naming what it cannot carry.
+    """
+    if not 200 <= action.get("status", 200) <= 599:
+        raise ValueError(f"status is 200 to 599, not {action['status']!r}")
+    for name, value in action.get("headers", {}).items():
+        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(str(value)):
+            raise ValueError(f"HTTP cannot carry the header {name!r}: {value!r}")
     if "base64" in action:
         base64.b64decode(action["base64"], validate=True)
-    if action.get("shape", "object") not in SHAPES:
-        raise ValueError(f"shape is one of {', '.join(SHAPES)}, not {action['shape']!r}")
+
+
+def check_aim(order: dict[str, Any]) -> None:
+    """Check which requests an order means.
+
+    :raises ValueError: naming what is not understood.
+    """
+    for name in ("method", "path"):
+        if not isinstance(order.get(name, ""), str):
+            raise ValueError(f"{name} is a text, not {order[name]!r}")
+    for name in ("skip", "times"):
+        count = order.get(name, 0)
+        if not (isinstance(count, int) or (name == "times" and count is None)):
+            raise ValueError(f"{name} is a whole number, not {count!r}")
     only = order.get("only")
     if only is not None and not (isinstance(only, list) and all(isinstance(part, str) for part in only)):
         raise ValueError(f"only is a list of texts, not {only!r}")
-    return dict(order)
 
 
 def refuse_strangers(what: str, given: dict[str, Any], known: set[str]) -> None:
