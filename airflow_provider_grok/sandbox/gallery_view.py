@@ -11,8 +11,8 @@ from airflow_provider_grok.sandbox import gallery_files, public_urls
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.filenames import extension
 from airflow_provider_grok.sandbox.gallery_files import Entry, Run
+from airflow_provider_grok.sandbox.lazy_media import PREFIX
 from airflow_provider_grok.sandbox.page import Card, Frame, Group, Pages, Source, Tab, dollars
-from airflow_provider_grok.sandbox.promises import PREFIX
 from airflow_provider_grok.sandbox.times import spell
 
 PER_PAGE = 60

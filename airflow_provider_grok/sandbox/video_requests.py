@@ -10,7 +10,6 @@ from pydantic import AliasChoices, Field
 from airflow_provider_grok.sandbox import sources, storage
 from airflow_provider_grok.sandbox.bodies import Body, check_enum, check_range, read
 from airflow_provider_grok.sandbox.errors import invalid
-from airflow_provider_grok.sandbox.exchange import Exchange
 from airflow_provider_grok.sandbox.prices import (
     INPUT_IMAGE_PRICES,
     INPUT_VIDEO_SECOND_PRICES,
@@ -21,6 +20,7 @@ from airflow_provider_grok.sandbox.prices import (
     VIDEO_SECOND_PRICES,
     served_by,
 )
+from airflow_provider_grok.sandbox.request_context import RequestContext
 
 GENERATIONS, EDITS, EXTENSIONS = "/v1/videos/generations", "/v1/videos/edits", "/v1/videos/extensions"
 ASPECT_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "21:9", "5:2")
@@ -265,16 +265,16 @@ def as_seconds(value: int | str | None, default: int) -> int:
     return default if value is None else int(value)
 
 
-def read_video_request(endpoint: str, raw: dict[str, Any], exchange: Exchange) -> VideoRequest:
+def read_video_request(endpoint: str, raw: dict[str, Any], context: RequestContext) -> VideoRequest:
     """Read and check a request, before anything is made or billed.
 
     :param endpoint: path that was asked.
     :raises Refusal: 400, 404 or 422, naming what is wrong.
     """
-    request = read(BODIES[endpoint], raw, exchange, REFUSED[endpoint])
+    request = read(BODIES[endpoint], raw, context, REFUSED[endpoint])
     request.served_model  # noqa: B018 - an unknown model is refused first
     if isinstance(request, GenerateVideo):
-        check_generation(request, exchange.backend.settings.custom_voices)
+        check_generation(request, context.backend.settings.custom_voices)
     elif not (request.prompt or "").strip():
         raise invalid("prompt must not be empty.")
     if isinstance(request, ExtendVideo):

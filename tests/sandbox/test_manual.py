@@ -30,7 +30,7 @@ def test_flags_and_their_defaults_are_the_true_ones() -> None:
     true = {
         flag: action for action in parser._actions for flag in action.option_strings if flag not in ("-h", "--help")
     }
-    said = {}
+    said: dict[str, str] = {}
     for flags, defaults, _ in rows("Start it"):
         names = re.findall(r"--[a-z-]+", flags)
         values = [value.strip("` ") for value in defaults.split(",")]
@@ -43,7 +43,7 @@ def test_flags_and_their_defaults_are_the_true_ones() -> None:
 
 
 def test_the_first_lines_are_those_that_are_printed() -> None:
-    assert __main__.greeting("http://127.0.0.1:8642/v1", "xai-sandbox") in TEXT
+    assert __main__.ready_text("http://127.0.0.1:8642/v1", "xai-sandbox") in TEXT
 
 
 def test_control_paths_are_the_true_ones(sandbox: Sandbox) -> None:
