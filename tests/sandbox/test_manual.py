@@ -62,6 +62,11 @@ def test_every_fault_is_told_and_no_other() -> None:
     assert set(re.findall(r"`([a-z0-9-]+)`", refused)) - {"personal-team-blocked"} == set(REFUSALS)
 
 
+def test_its_pictures_are_there_and_small() -> None:
+    (picture,) = re.findall(r"!\[.+?\]\((.+?)\)", TEXT)
+    assert 10_000 < (CHAPTER.parent / picture).stat().st_size < 200_000
+
+
 def test_settings_and_limits_are_the_true_ones() -> None:
     assert "results_grace" in signature(Sandbox).parameters and "`results_grace`" in TEXT
     assert (LARGEST_BODY, BODY_SECONDS) == (64 * 2**20, 60)
