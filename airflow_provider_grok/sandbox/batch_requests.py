@@ -14,13 +14,13 @@ from airflow_provider_grok.sandbox.bodies import Body, in_words
 from airflow_provider_grok.sandbox.errors import Refusal, Undeserialisable, invalid
 from airflow_provider_grok.sandbox.image_requests import read_image_request
 from airflow_provider_grok.sandbox.request_context import RequestContext
-from airflow_provider_grok.sandbox.video_requests import (
+from airflow_provider_grok.sandbox.video_bodies import (
     EDITS,
     EXTENSIONS,
     GENERATIONS,
     GenerateVideo,
-    read_video_request,
 )
+from airflow_provider_grok.sandbox.video_requests import read_video_request
 
 LARGEST_REQUEST = 25_000_000  # bytes of one request's body
 LARGEST_FILE = 200_000_000  # bytes of a JSONL file

@@ -14,7 +14,7 @@ from airflow_provider_grok.sandbox.images import RETENTION, charge, moderated, o
 from airflow_provider_grok.sandbox.jobs import Job
 from airflow_provider_grok.sandbox.rate_limits import VIDEOS_PER_SECOND, check_model_rate
 from airflow_provider_grok.sandbox.request_context import RequestContext, route
-from airflow_provider_grok.sandbox.video_requests import (
+from airflow_provider_grok.sandbox.video_bodies import (
     BODIES,
     EDITS,
     EXTENSIONS,
@@ -24,8 +24,8 @@ from airflow_provider_grok.sandbox.video_requests import (
     GenerateVideo,
     VideoRequest,
     billed,
-    read_video_request,
 )
+from airflow_provider_grok.sandbox.video_requests import read_video_request
 
 MIME = "video/mp4"
 Found = list[dict[str, Any]]
