@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 from pathlib import Path
@@ -114,9 +115,10 @@ class Gallery:
         name, text = query.get("view", "files"), query.get("page", "1")
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
         if name in TABLES:
-            html = table_page(view, name, number)
+            html = await asyncio.to_thread(table_page, view, name, number)
         else:
-            html = files_page(view, number, query.get("q", "").strip()[:200])
+            # With thousands of files it takes a while, and the API goes on meanwhile.
+            html = await asyncio.to_thread(files_page, view, number, query.get("q", "").strip()[:200])
         return HTMLResponse(html, headers=HEADERS)
 
     async def media(self, request: Request) -> Response:
