@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import httpx
 
-    from airflow_provider_grok.demo.stage import Stage
+    from airflow_provider_grok.demo.airflow_home import AirflowHome
 
 COMMANDS = {
     "api-server": ["api-server"],
@@ -26,17 +26,17 @@ GRACE = 20
 
 
 class Components:
-    """Four processes on one stage, for the length of a `with` block.
+    """Four processes on one home, for the length of a `with` block.
 
-    :param stage: their Airflow home.
+    :param home: their Airflow home.
     :param folder: where their logs go.
     """
 
-    def __init__(self, stage: Stage, folder: Path) -> None:
-        self._stage = stage
+    def __init__(self, home: AirflowHome, folder: Path) -> None:
+        self._home = home
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self.url = f"http://127.0.0.1:{stage.port}"
+        self.url = f"http://127.0.0.1:{home.port}"
 
     def __enter__(self) -> Components:
         """Start them and wait until all of them are healthy."""
@@ -65,8 +65,8 @@ class Components:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env=self._stage.ui_environment,
-                cwd=self._stage.home,
+                env=self._home.ui_environment,
+                cwd=self._home.folder,
                 start_new_session=True,
             )
 

@@ -37,7 +37,7 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def greeting(url: str, api_key: str) -> str:
+def ready_text(url: str, api_key: str) -> str:
     """Return what is printed when the sandbox is ready: first the line that programs wait for.
 
     :param url: base URL of the sandbox.
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopped.set())
     try:
         with Sandbox(**options) as sandbox:
-            sys.stdout.write(greeting(sandbox.url, sandbox.api_key))
+            sys.stdout.write(ready_text(sandbox.url, sandbox.api_key))
             sys.stdout.flush()
             stopped.wait()
     except (OSError, ValueError) as error:

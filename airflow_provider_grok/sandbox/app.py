@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import uuid
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from airflow_provider_grok.sandbox import (
@@ -29,9 +28,10 @@ from airflow_provider_grok.sandbox import (
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.body_limits import LARGEST_BODY, LARGEST_ORDER, LimitedBody
 from airflow_provider_grok.sandbox.errors import CODES, Refusal, invalid
-from airflow_provider_grok.sandbox.exchange import Exchange, parse
+from airflow_provider_grok.sandbox.fault_answers import injected_answer
 from airflow_provider_grok.sandbox.host_guard import foreign_host, with_security_headers
 from airflow_provider_grok.sandbox.jobs import Maker
+from airflow_provider_grok.sandbox.request_context import RequestContext, parse
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Application:
             refused = await capture(Refusal(403, reason).response(), scope, receive)
             await deliver(refused, str(uuid.uuid4()), None, receive, send)
         else:
-            await self._exchange(scope, receive, send)
+            await self._handle(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -89,39 +89,39 @@ class Application:
         self.backend.jobs.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         backend = self.backend
         meter = LimitedBody(receive, LARGEST_BODY)
         request = Request(scope, meter)
         script = backend.faults.take(scope["method"], scope["path"])
         # Not out of the seeded stream: how often a client polls must not change the ids of files.
-        exchange = Exchange(backend, request, str(uuid.uuid4()), script)
-        scope["exchange"] = exchange
+        context = RequestContext(backend, request, str(uuid.uuid4()), script)
+        scope["context"] = context
         late = script.get("after", False)
         await asyncio.sleep(0 if late else script.get("delay", 0))
-        answer = await self._answer(exchange, scope, meter)
+        answer = await self._answer(context, scope, meter)
         await asyncio.sleep(script.get("delay", 0) if late else 0)
-        backend.journal.write(entry(exchange, meter, answer), backend.clock.now())
+        backend.journal.write(entry(context, meter, answer), backend.clock.now())
         if answer is None or script.get("drop"):
             await hang_up(receive, send)
         else:
-            await deliver(answer, exchange.request_id, script.get("truncate"), receive, send)
+            await deliver(answer, context.request_id, script.get("truncate"), receive, send)
 
-    async def _answer(self, exchange: Exchange, scope: Scope, meter: LimitedBody) -> Answer | None:
+    async def _answer(self, context: RequestContext, scope: Scope, meter: LimitedBody) -> Answer | None:
         """Return the answer, or None if the connection is to be closed with nothing done."""
-        script = exchange.script
+        script = context.script
         if script.get("drop") == "before":
-            await drain(exchange)
+            await drain(context)
             return None
         if "status" in script and not script.get("after"):
-            await drain(exchange)
-            return await capture(ordered_answer(script), scope, meter)
-        refusal = refuse_unread(exchange)
+            await drain(context)
+            return await capture(injected_answer(script), scope, meter)
+        refusal = refuse_unread(context)
         if refusal is not None:
-            await drain(exchange)
+            await drain(context)
             return await capture(refusal.response(), scope, meter)
         answer = await capture(self._api, scope, meter)
-        return await capture(ordered_answer(script), scope, meter) if "status" in script else answer
+        return await capture(injected_answer(script), scope, meter) if "status" in script else answer
 
 
 class Answer:
@@ -160,38 +160,38 @@ async def capture(app: Any, scope: Scope, receive: Receive) -> Answer:
     return answer
 
 
-async def drain(exchange: Exchange) -> None:
+async def drain(context: RequestContext) -> None:
     """Read a body that nobody wants, so that the client gets to read the answer; keep it if it is JSON and not long.
 
     A body that is too large or too slow is left unread.
     """
-    data, is_json = bytearray(), "json" in exchange.request.headers.get("content-type", "")
+    data, is_json = bytearray(), "json" in context.request.headers.get("content-type", "")
     try:
-        async for chunk in exchange.request.stream():
+        async for chunk in context.request.stream():
             if is_json and len(data) <= KEPT_BYTES:
                 data += chunk
         if data and len(data) <= KEPT_BYTES:
-            exchange.json = parse(bytes(data))
+            context.json = parse(bytes(data))
     except (Refusal, ValueError):
-        exchange.json = None
+        context.json = None
 
 
-def refuse_unread(exchange: Exchange) -> Refusal | None:
+def refuse_unread(context: RequestContext) -> Refusal | None:
     """Return why a request is refused before its body is looked at, or None."""
-    headers = exchange.request.headers
-    if exchange.path.startswith("/v1/") and not key_is_right(exchange):
-        return wrong_key(exchange.request)
+    headers = context.request.headers
+    if context.path.startswith("/v1/") and not key_is_right(context):
+        return wrong_key(context.request)
     encoding = headers.get("content-encoding", "identity").strip().lower()
     # Nobody asked for it: a few kilobytes of it may become gigabytes.
     if encoding != "identity":
         return Refusal(415, f"Content-Encoding {encoding!r} is not supported.")
-    return fault_refusals.refusal(exchange.script["refuse"]) if "refuse" in exchange.script else None
+    return fault_refusals.refusal(context.script["refuse"]) if "refuse" in context.script else None
 
 
-def key_is_right(exchange: Exchange) -> bool:
+def key_is_right(context: RequestContext) -> bool:
     """Tell whether the request bears the key."""
-    scheme, _, key = exchange.request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and key.strip() == exchange.backend.settings.api_key
+    scheme, _, key = context.request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and key.strip() == context.backend.settings.api_key
 
 
 def wrong_key(request: Request) -> Refusal:
@@ -201,20 +201,6 @@ def wrong_key(request: Request) -> Refusal:
         return invalid("No API key provided. Incorrect API key provided: send `Authorization: Bearer <key>`.")
     shown = f"{key[:2]}***{key[-2:]}" if len(key) > 8 else "***"
     return invalid(f"Incorrect API key provided: {shown}. You can obtain an API key from https://console.x.ai.")
-
-
-def ordered_answer(script: dict[str, Any]) -> Response:
-    """Return the answer that a fault orders; without a body, the usual one of its status."""
-    status, headers = script["status"], {key: str(value) for key, value in script.get("headers", {}).items()}
-    if "base64" in script:
-        return Response(base64.b64decode(script["base64"]), status, headers, "application/octet-stream")
-    if "body" not in script:
-        body: Any = {"code": CODES.get(status, "unknown"), "error": f"A fault was ordered: status {status}."}
-    else:
-        body = script["body"]
-    if body is None or isinstance(body, str):
-        return PlainTextResponse(body, status, headers)
-    return JSONResponse(body, status, headers)
 
 
 def refuse(request: Request, error: Refusal) -> Response:
@@ -229,9 +215,9 @@ def refuse_route(request: Request, error: HTTPException) -> Response:
     return JSONResponse({"code": code, "error": message}, error.status_code, error.headers)
 
 
-def entry(exchange: Exchange, meter: LimitedBody, answer: Answer | None) -> dict[str, Any]:
+def entry(context: RequestContext, meter: LimitedBody, answer: Answer | None) -> dict[str, Any]:
     """Return a request as the journal keeps it."""
-    request = exchange.request
+    request = context.request
     return {
         "method": request.method,
         "path": request.url.path,
@@ -239,8 +225,8 @@ def entry(exchange: Exchange, meter: LimitedBody, answer: Answer | None) -> dict
         "status": answer and answer.start["status"],
         "request_bytes": meter.count,
         "response_bytes": len(answer.body) if answer else 0,
-        "json": exchange.json,
-        "unknown": exchange.unknown,
+        "json": context.json,
+        "unknown": context.unknown,
     }
 
 

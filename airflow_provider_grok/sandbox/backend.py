@@ -17,8 +17,8 @@ from airflow_provider_grok.sandbox.faults import Faults
 from airflow_provider_grok.sandbox.ids import Ids
 from airflow_provider_grok.sandbox.jobs import Jobs
 from airflow_provider_grok.sandbox.journal import Journal
+from airflow_provider_grok.sandbox.lazy_media import LazyMedia
 from airflow_provider_grok.sandbox.ledger import Ledger
-from airflow_provider_grok.sandbox.promises import Promises
 from airflow_provider_grok.sandbox.store import Store
 
 P = ParamSpec("P")
@@ -71,7 +71,7 @@ class Backend:
         self.store = Store(folder)
         kept = self.store.recall("clock")
         if kept:
-            clock.thaw(kept)
+            clock.restore(kept)
         if clock_rate is not None:
             clock.rate = clock_rate
         self.faults = Faults()
@@ -79,7 +79,7 @@ class Backend:
         self.journal = Journal(self.store)
         self.ids = Ids(self.store, settings.seed)
         self.jobs = Jobs(self)
-        self.promises = Promises(self)
+        self.lazy_media = LazyMedia(self)
         self.calls: defaultdict[str, deque[float]] = defaultdict(deque)  # when, by what is limited
         # Blobs known to be pictures, and those being looked at: a batch names one source many times.
         self.readable: set[str] = set()
@@ -98,14 +98,14 @@ class Backend:
 
     async def read(self, blob: str) -> bytes:
         """Return a blob's bytes; not through the threads that make pictures, which may be busy for long."""
-        blob = await self.promises.keep(blob)
+        blob = await self.lazy_media.resolve(blob)
         if self.store.blob_path(blob).stat().st_size < READ_IN_PLACE:
             return self.store.read_blob(blob)
         return await asyncio.to_thread(self.store.read_blob, blob)
 
     def keep_clock(self) -> None:
         """Write the clock down, so that a restart goes on from it."""
-        self.store.remember("clock", self.clock.freeze_dry())
+        self.store.remember("clock", self.clock.snapshot())
 
     def reset(self) -> None:
         """Start anew: no files, jobs, journal, ledger or faults; real time."""

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_grok.sandbox import assets, images, team
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.jobs import Job
-from airflow_provider_grok.sandbox.video_requests import EXTENSIONS
+from airflow_provider_grok.sandbox.video_bodies import EXTENSIONS
 
 # google.rpc codes, as they stand in results.
 NUMBERS = {

@@ -13,9 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import Refusal
-from airflow_provider_grok.sandbox.exchange import parse
+from airflow_provider_grok.sandbox.fault_answers import LenientJSONResponse
 from airflow_provider_grok.sandbox.gallery import Gallery
 from airflow_provider_grok.sandbox.host_guard import foreign_control, with_security_headers
+from airflow_provider_grok.sandbox.request_context import parse
 
 
 class LocalOnly:
@@ -72,10 +73,10 @@ class Control:
         """Show the faults on order, add one, or withdraw all."""
         faults = self.backend.faults
         if request.method == "POST":
-            return JSONResponse(faults.add(await read_object(request, None)))
+            return LenientJSONResponse(faults.add(await read_object(request, None)))
         if request.method == "DELETE":
             faults.clear()
-        return JSONResponse({"faults": faults.list})
+        return LenientJSONResponse({"faults": faults.list})
 
     async def journal(self, request: Request) -> Response:
         """Show all requests."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 from pathlib import Path
@@ -39,7 +40,7 @@ def files_page(view: View, number: int, query: str = "") -> str:
     groups = view.groups(placed[first : first + PER_PAGE])
     nothing = not view.entries and not query
     return page.render_files(
-        view.frame("files"), groups, pages=pages, search=search, lesson=lesson(view) if nothing else None
+        view.frame("files"), groups, pages=pages, search=search, first_steps=first_steps(view) if nothing else None
     )
 
 
@@ -48,10 +49,10 @@ def within(number: int, count: int) -> int:
     return max(1, min(number, -(-count // PER_PAGE)))
 
 
-def lesson(view: View) -> page.Lesson:
+def first_steps(view: View) -> page.FirstSteps:
     """Return what an empty gallery teaches."""
     key, url = view.backend.settings.api_key, f"{view.base}/v1"
-    return page.Lesson(connection_line(url, key), url, view.base, shown_key(key))
+    return page.FirstSteps(connection_line(url, key), url, view.base, shown_key(key))
 
 
 def table_page(view: View, name: str, number: int) -> str:
@@ -72,7 +73,7 @@ def copy(backend: Backend, base: str) -> dict[str, bytes]:
 
     :param base: scheme and host that public URLs begin with.
     """
-    backend.promises.keep_all_now()
+    backend.lazy_media.resolve_all_now()
     view = View(backend, CopyAddresses(), base)
     last = view.pages("files", 1, len(view.alive)).last
     html = {view.addresses.view("files", number): files_page(view, number) for number in range(1, last + 1)}
@@ -114,9 +115,10 @@ class Gallery:
         name, text = query.get("view", "files"), query.get("page", "1")
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
         if name in TABLES:
-            html = table_page(view, name, number)
+            html = await asyncio.to_thread(table_page, view, name, number)
         else:
-            html = files_page(view, number, query.get("q", "").strip()[:200])
+            # With thousands of files it takes a while, and the API goes on meanwhile.
+            html = await asyncio.to_thread(files_page, view, number, query.get("q", "").strip()[:200])
         return HTMLResponse(html, headers=HEADERS)
 
     async def media(self, request: Request) -> Response:
@@ -130,7 +132,7 @@ class Gallery:
     async def archive(self, request: Request) -> Response:
         """Serve the static copy as a zip."""
         await self.backend.jobs.settle()
-        await self.backend.promises.keep_all()
+        await self.backend.lazy_media.resolve_all()
         contents = copy(self.backend, base_of(request))
         data = await self.backend.in_thread(zipped, contents)
         headers = {"content-disposition": 'attachment; filename="gallery.zip"'}

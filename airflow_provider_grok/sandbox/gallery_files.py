@@ -11,6 +11,7 @@ import re
 import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from airflow_provider_grok.sandbox.backend import Backend
@@ -44,7 +45,7 @@ class Entry:
         """The request or job that made it; None for an upload."""
         return self.origin.get("request_id")
 
-    @property
+    @cached_property
     def named(self) -> tuple[str | None, str | None]:
         """DAG and task, if its name tells."""
         found = RESULT_NAME.match(self.row["filename"])

@@ -104,10 +104,10 @@ def faults(view: View, count: int, skip: int) -> Table:
     return Table(note, ("method", "path", "action", "skip", "times", "hits"), shown)
 
 
-def gone(view: View, count: int, skip: int) -> Table:
+def expired(view: View, count: int, skip: int) -> Table:
     """Files that were deleted or have expired, the last made first."""
     shown = []
-    for entry in view.gone[::-1][skip : skip + count]:
+    for entry in view.expired[::-1][skip : skip + count]:
         end = "deleted" if entry.row["deleted"] else f"expired {spell(entry.row['expires_at'])}"
         shown.append(cells(spell(entry.row["created_at"]), entry.row["filename"], entry.id, end))
     return Table("Deleted or expired: a 404 by the API.", ("made", "name", "id", "end"), shown)
@@ -135,5 +135,5 @@ TABLES: dict[str, Callable[[View, int, int], Table]] = {
     "charges": charges,
     "requests": requests,
     "faults": faults,
-    "gone": gone,
+    "expired": expired,
 }

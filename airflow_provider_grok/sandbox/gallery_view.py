@@ -11,8 +11,8 @@ from airflow_provider_grok.sandbox import gallery_files, public_urls
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.filenames import extension
 from airflow_provider_grok.sandbox.gallery_files import Entry, Run
+from airflow_provider_grok.sandbox.lazy_media import PREFIX
 from airflow_provider_grok.sandbox.page import Card, Frame, Group, Pages, Source, Tab, dollars
-from airflow_provider_grok.sandbox.promises import PREFIX
 from airflow_provider_grok.sandbox.times import spell
 
 PER_PAGE = 60
@@ -86,7 +86,7 @@ class View:
         return [entry for entry in self.entries if gallery_files.is_alive(entry.row, self.now)]
 
     @cached_property
-    def gone(self) -> list[Entry]:
+    def expired(self) -> list[Entry]:
         """The files that were deleted or have expired, oldest first."""
         return [entry for entry in self.entries if not gallery_files.is_alive(entry.row, self.now)]
 
@@ -164,7 +164,7 @@ class View:
             "charges": count("SELECT count(*) AS n FROM charges")[0]["n"],
             "requests": count("SELECT count(*) AS n FROM requests")[0]["n"],
             "faults": len(self.backend.faults.list),
-            "gone": len(self.gone),
+            "expired": len(self.expired),
         }
         shared = sum(public_urls.is_active(entry.row, self.now) for entry in self.alive)
         facts = [

@@ -7,8 +7,8 @@ from typing import Any
 from airflow_provider_grok.sandbox import sources, storage
 from airflow_provider_grok.sandbox.bodies import Body, check_enum, check_range, read
 from airflow_provider_grok.sandbox.errors import invalid
-from airflow_provider_grok.sandbox.exchange import Exchange
 from airflow_provider_grok.sandbox.prices import IMAGE_1, IMAGE_2, IMAGE_MODELS, RETIRED_IMAGE, image_ticks, served_by
+from airflow_provider_grok.sandbox.request_context import RequestContext
 
 ASPECT_RATIOS = (
     *("1:1", "3:4", "4:3", "9:16", "16:9", "2:3", "3:2", "9:19.5", "19.5:9", "9:20", "20:9", "1:2", "2:1"),
@@ -100,18 +100,18 @@ class EditImage(GenerateImage):
         return [(f"images[{index}]", reference) for index, reference in enumerate(self.images or [])]
 
 
-def read_image_request(edit: bool, raw: dict[str, Any], exchange: Exchange) -> GenerateImage | EditImage:
+def read_image_request(edit: bool, raw: dict[str, Any], context: RequestContext) -> GenerateImage | EditImage:
     """Read and check a request, before anything is made or billed.
 
     :param edit: whether it is an edit.
     :raises Refusal: 400, 404 or 422, naming what is wrong.
     """
-    request: GenerateImage | EditImage = read(EditImage if edit else GenerateImage, raw, exchange)
+    request: GenerateImage | EditImage = read(EditImage if edit else GenerateImage, raw, context)
     check(request)
     if isinstance(request, EditImage):
         check_sources(request)
     if request.quality is not None and request.served_model == IMAGE_1:
-        exchange.note_unknown(["quality"])
+        context.note_unknown(["quality"])
     return request
 
 

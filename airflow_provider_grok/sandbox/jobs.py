@@ -47,7 +47,7 @@ class Job:
     :param model: model that serves it, no alias.
     :param ticks: what it costs, in 1e-10 US dollars.
     :param request: what the maker needs, as JSON.
-    :param script: the fault it has to suffer, if any.
+    :param script: the fault action of its request, if any.
     :param state: `pending`, `done`, `failed` or `cancelled`.
     :param made: what the maker made, as JSON, or an `error`.
     :param result: what the poll shows once the job has ended.
@@ -90,7 +90,7 @@ class Maker(Protocol):
         :raises Refusal: when the job fails.
         """
 
-    def paint(self, backend: Backend, job: Job, found: list[dict[str, Any]], number: int) -> str:
+    def render(self, backend: Backend, job: Job, found: list[dict[str, Any]], number: int) -> str:
         """Make one picture or film from its sources and return its blob; slow, so it belongs in a thread."""
 
     def publish(self, backend: Backend, job: Job) -> dict[str, Any]:
@@ -161,7 +161,7 @@ class Jobs:
         try:
             return self.makers[job.kind].publish(self._backend, job)
         except Exception:
-            # Whoever settles what is due is not to suffer for one job among many.
+            # One job among many must not fail the request that settles them.
             log.exception("publishing job %s failed", job.id)
             return INTERNAL_ERROR
 

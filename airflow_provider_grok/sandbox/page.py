@@ -100,7 +100,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class FirstSteps:
     """What an empty gallery teaches.
 
     :param connection: the line that makes the Airflow connection.
@@ -135,11 +135,11 @@ def render_files(
     *,
     pages: Pages | None = None,
     search: Search | None = None,
-    lesson: Lesson | None = None,
+    first_steps: FirstSteps | None = None,
 ) -> str:
     """Return the page of files."""
     template = templates().get_template("files.html")
-    return template.render(frame=frame, groups=groups, pages=pages or Pages(), search=search, lesson=lesson)
+    return template.render(frame=frame, groups=groups, pages=pages or Pages(), search=search, first_steps=first_steps)
 
 
 def render_table(frame: Frame, table: Table, *, pages: Pages | None = None) -> str:

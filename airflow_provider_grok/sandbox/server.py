@@ -100,27 +100,15 @@ class Sandbox:
         :raises RuntimeError: if the server does not come up.
         """
         self._socket = listen(self._host, self._port)
-        self._folder = self._data or Path(tempfile.mkdtemp(prefix="grok-sandbox-"))
         try:
+            self._folder = self._data or Path(tempfile.mkdtemp(prefix="grok-sandbox-"))
             self._lock = DataLock(self._folder)
         except OSError:
             self._socket.close()
             raise
         self.backend = Backend(self._folder, self.settings, Clock(), self._clock_rate)
         shown = f"[{self._host}]" if ":" in self._host else self._host
-        config = uvicorn.Config(
-            Application(self.backend, loopback=is_local(shown)),
-            ws="none",
-            proxy_headers=False,
-            log_config=None,
-            log_level=logging.WARNING,
-            access_log=False,
-            lifespan="on",
-            timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=STOP_SECONDS,
-            backlog=2048,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(server_config(Application(self.backend, loopback=is_local(shown))))
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="grok-sandbox", daemon=True
         )
@@ -178,6 +166,22 @@ class Sandbox:
     def ledger(self) -> Ledger:
         """What was billed: `charges`, `total_ticks`."""
         return self.backend.ledger
+
+
+def server_config(application: Application) -> uvicorn.Config:
+    """Return how uvicorn serves: no web sockets, and no word of a proxy about who the client is."""
+    return uvicorn.Config(
+        application,
+        ws="none",
+        proxy_headers=False,
+        log_config=None,
+        log_level=logging.WARNING,
+        access_log=False,
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        backlog=2048,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -82,7 +82,7 @@ async def resolve(backend: Backend, name: str, reference: Reference, base: str) 
         raise invalid(f"{name}.url must be an http(s) or data URL, got {link[:80]!r}.")
     own = own_link(backend, link, base)
     if own is not None:
-        return Source(await backend.promises.keep(own.blob), own.file_id)
+        return Source(await backend.lazy_media.resolve(own.blob), own.file_id)
     return Source(backend.store.put_blob(await fetch(name, link)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import missing
-from airflow_provider_grok.sandbox.exchange import Exchange
+from airflow_provider_grok.sandbox.request_context import RequestContext
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS hidden (id TEXT PRIMARY KEY, listed_at REAL, found_at REAL)"
 
@@ -28,15 +28,15 @@ def note(backend: Backend, action: dict[str, Any], id: str, at: float, *, listed
         backend.store.insert("hidden", id=id, listed_at=listed_at, found_at=at + action.get("not_found_for", 0))
 
 
-def check_found(exchange: Exchange, id: str, created_at: float, message: str) -> None:
+def check_found(context: RequestContext, id: str, created_at: float, message: str) -> None:
     """Refuse a request for something that cannot be read by its id yet.
 
     :param created_at: unix seconds by the sandbox's clock.
     :param message: of the 404.
     :raises Refusal: 404.
     """
-    backend = exchange.backend
-    if backend.clock.now() < created_at + exchange.script.get("not_found_for", 0):
+    backend = context.backend
+    if backend.clock.now() < created_at + context.script.get("not_found_for", 0):
         raise missing(message)
     check_appeared(backend, id, message)
 
@@ -50,13 +50,13 @@ def check_appeared(backend: Backend, id: str, message: str) -> None:
         raise missing(message)
 
 
-def listed(exchange: Exchange, created: str) -> tuple[str, list[float]]:
+def listed(context: RequestContext, created: str) -> tuple[str, list[float]]:
     """Return the SQL condition of what a listing shows by now, and its values.
 
     :param created: the column that says since when a row would be listed.
     """
-    now = exchange.backend.clock.now()
+    now = context.backend.clock.now()
     sql, values = "id NOT IN (SELECT id FROM hidden WHERE listed_at > ?)", [now]
-    if "list_lag" in exchange.script:
-        return f"{sql} AND {created} <= ?", [*values, now - exchange.script["list_lag"]]
+    if "list_lag" in context.script:
+        return f"{sql} AND {created} <= ?", [*values, now - context.script["list_lag"]]
     return sql, values

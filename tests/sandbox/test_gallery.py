@@ -210,7 +210,7 @@ def test_every_view_shows_its_things_and_escapes_them(
         "charges": ["$0.0220", "&lt;row&gt;", "&lt;c&gt;.jpg"],
         "requests": ["/v1/&lt;path&gt;"],
         "faults": ["/v1/&lt;b&gt;"],
-        "gone": ["&lt;gone&gt;.png", "deleted", "short.png", "expired 20"],
+        "expired": ["&lt;gone&gt;.png", "deleted", "short.png", "expired 20"],
     }
     assert expected.keys() == TABLES.keys()
     for name, words in expected.items():

@@ -43,7 +43,7 @@ def test_flags_and_their_defaults_are_the_true_ones() -> None:
 
 
 def test_the_first_lines_are_those_that_are_printed() -> None:
-    assert __main__.greeting("http://127.0.0.1:8642/v1", "xai-sandbox") in TEXT
+    assert __main__.ready_text("http://127.0.0.1:8642/v1", "xai-sandbox") in TEXT
 
 
 def test_control_paths_are_the_true_ones(sandbox: Sandbox) -> None:
@@ -60,6 +60,11 @@ def test_every_fault_is_told_and_no_other() -> None:
     assert said - {"Retry-After"} == set(faults.ACTIONS)
     (refused,) = (cells[1] for cells in rows("Faults") if "refuse" in cells[0])
     assert set(re.findall(r"`([a-z0-9-]+)`", refused)) - {"personal-team-blocked"} == set(REFUSALS)
+
+
+def test_its_pictures_are_there_and_small() -> None:
+    (picture,) = re.findall(r"!\[.+?\]\((.+?)\)", TEXT)
+    assert 10_000 < (CHAPTER.parent / picture).stat().st_size < 200_000
 
 
 def test_settings_and_limits_are_the_true_ones() -> None:

@@ -7,8 +7,8 @@ from jinja2 import UndefinedError
 
 from airflow_provider_grok.sandbox.page import (
     Cell,
+    FirstSteps,
     Frame,
-    Lesson,
     Pages,
     Table,
     dollars,
@@ -27,10 +27,10 @@ def test_amounts_and_sizes_are_spelled_to_be_read() -> None:
 
 
 def test_an_empty_gallery_says_so_and_teaches_the_first_steps() -> None:
-    lesson = Lesson(
+    first_steps = FirstSteps(
         "export AIRFLOW_CONN_GROK_DEFAULT='{}'", "http://127.0.0.1:1/v1", "http://127.0.0.1:1", "xai-sandbox"
     )
-    page = render_files(Frame([]), [], lesson=lesson)
+    page = render_files(Frame([]), [], first_steps=first_steps)
     assert "No files yet." in page
     assert "export AIRFLOW_CONN_GROK_DEFAULT=" in page
     assert "curl -s http://127.0.0.1:1/v1/images/generations" in page

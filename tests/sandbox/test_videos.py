@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_grok.sandbox import film
 from airflow_provider_grok.sandbox.server import Sandbox
+from airflow_provider_grok.sandbox.video_requests import VOICES
 
 VIDEO_1, VIDEO_15, VIDEO_LITE = "grok-imagine-video", "grok-imagine-video-1.5", "grok-imagine-video-1.5-lite"
 Upload = Callable[..., str]
@@ -221,6 +222,10 @@ def test_fourteen_references_are_taken_and_a_fifteenth_is_not(client: httpx.Clie
         start(client, prompt="x", model=model, duration=1, reference_images=[source] * 14)
         status, text = refusal(client, prompt="x", model=model, reference_images=[source] * 15)
         assert (status, "Too many reference images: 15. Maximum allowed is 14." in text) == (400, True)
+
+
+def test_there_are_26_voices() -> None:
+    assert len(VOICES) == len(set(VOICES)) == 26
 
 
 def test_a_voice_is_one_of_the_presets_or_of_the_team(connect: Callable[[Sandbox], httpx.Client]) -> None:

@@ -1,4 +1,4 @@
-"""One request to the API and what is known about it while it is answered."""
+"""`RequestContext`: one request to the API and what is known about it while it is answered."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass
-class Exchange:
+class RequestContext:
     """A request on its way to an answer.
 
     :param request_id: the answer's `x-request-id`.
-    :param script: the fault that it has to suffer; empty if none.
+    :param script: the action of the fault that applies; empty if none.
     :param json: the body, for the journal.
     :param unknown: names of fields that the API does not know, for the journal.
     """
@@ -120,15 +120,15 @@ def depth_of(document: Any) -> int:
     return deepest
 
 
-Handler = Callable[[Exchange], Awaitable[Response]]
+Handler = Callable[[RequestContext], Awaitable[Response]]
 
 
 def route(method: str, path: str, handler: Handler) -> Route:
-    """Return a route whose handler gets the exchange."""
+    """Return a route whose handler gets the context."""
 
     async def endpoint(request: Request) -> Response:
-        exchange: Exchange = request.scope["exchange"]
-        exchange.request = request
-        return await handler(exchange)
+        context: RequestContext = request.scope["context"]
+        context.request = request
+        return await handler(context)
 
     return Route(path, endpoint, methods=[method])

@@ -1,8 +1,8 @@
 """The part of the demo that is Airflow: a process that makes a database, runs the DAG, and tells what happens.
 
-`python -m airflow_provider_grok.demo.play FD FILE CONF LOG [--ui]`: events go to the file descriptor as lines of JSON;
-Airflow's own output goes to stdout, which is the file LOG. With `--ui` the database gets what Airflow's UI shows: the
-connection, and the logs of the tasks.
+`python -m airflow_provider_grok.demo.run_dag FD FILE CONF LOG [--ui]`: events go to the file descriptor as lines of
+JSON; Airflow's own output goes to stdout, which is the file LOG. With `--ui` the database gets what Airflow's UI shows:
+the connection, and the logs of the tasks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow.listeners import hookimpl
 
-from airflow_provider_grok.demo.stage import CONNECTION_VARIABLE
+from airflow_provider_grok.demo.airflow_home import CONNECTION_VARIABLE
 from airflow_provider_grok.demo.task_logs import TaskLogs
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BUNDLE = "dags-folder"  # Airflow's own name for the DAGs folder
 
 
-class Narrator:
+class EventWriter:
     """A listener that tells of every task as it ends.
 
     :param out: where to.
@@ -37,7 +37,7 @@ class Narrator:
         self._logs = logs
         self._began = time.monotonic()
 
-    def tell(self, **event: Any) -> None:
+    def write(self, **event: Any) -> None:
         """Write one event.
 
         :param event: its fields.
@@ -48,7 +48,7 @@ class Narrator:
     def _task(self, task_instance: Any, state: str, message: str = "") -> None:
         seconds = round(time.monotonic() - self._began, 2)
         label = str(getattr(task_instance.task, "prompt", ""))
-        self.tell(
+        self.write(
             task=spell(task_instance.task_id, task_instance.map_index),
             state=state,
             seconds=seconds,
@@ -150,18 +150,18 @@ def main(out: TextIO, file: Path, conf: dict[str, Any], log: Path, *, ui: bool) 
     from airflow.utils.db import initdb
 
     logs = TaskLogs(log, Path(settings.get("logging", "base_log_folder"))) if ui else None
-    narrator = Narrator(out, logs)
+    writer = EventWriter(out, logs)
     initdb()
     if ui:
         store_connection()
-    narrator.tell(step=f"Airflow {__version__} with a database of its own")
+    writer.write(step=f"Airflow {__version__} with a database of its own")
     dag = load(file)
-    narrator.tell(step=f"DAG {dag.dag_id}: {len(dag.tasks)} tasks, some of them mapped")
-    get_listener_manager().add_listener(narrator)  # type: ignore[no-untyped-call]
+    writer.write(step=f"DAG {dag.dag_id}: {len(dag.tasks)} tasks, some of them mapped")
+    get_listener_manager().add_listener(writer)  # type: ignore[no-untyped-call]
     run: Any = dag.test(run_conf=conf)
     if logs:
         logs.end()
-    narrator.tell(end=str(run.state), run_id=run.run_id, receipts=receipts(dag, run))
+    writer.write(end=str(run.state), run_id=run.run_id, receipts=receipts(dag, run))
     return 0 if run.state == "success" else 1
 
 

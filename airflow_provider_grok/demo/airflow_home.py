@@ -34,7 +34,7 @@ USER = "admin"
 CONNECTION_VARIABLE = "AIRFLOW_CONN_GROK_DEFAULT"
 
 
-class Stage:
+class AirflowHome:
     """A temporary AIRFLOW_HOME with the example DAGs, for the length of a `with` block.
 
     :param url: base URL of the API.
@@ -51,18 +51,18 @@ class Stage:
         self.password = secrets.token_urlsafe(12)
         self.port = _free_port()
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> AirflowHome:
         """Make it."""
-        self.home = Path(tempfile.mkdtemp(prefix="grok-demo-airflow-"))
-        source, dags = example_dags(), self.home / "dags"
+        self.folder = Path(tempfile.mkdtemp(prefix="grok-demo-airflow-"))
+        source, dags = example_dags(), self.folder / "dags"
         dags.mkdir()
         # Before every run `dag.test()` reads the whole folder, so it holds no more than is needed.
         for file in source.glob("*.py" if self.ui else MAIN_EXAMPLE):
             shutil.copy(file, dags)
         shutil.copytree(source / "photos", dags / "photos")
         self.dag_file = dags / MAIN_EXAMPLE
-        (self.home / "plugins").mkdir()
-        (self.home / "plugins" / "demo_host_guard.py").write_text(HOST_GUARD, encoding="utf-8")
+        (self.folder / "plugins").mkdir()
+        (self.folder / "plugins" / "demo_host_guard.py").write_text(HOST_GUARD, encoding="utf-8")
         self._passwords.touch(mode=0o600)
         self._passwords.write_text(json.dumps({USER: self.password}), encoding="utf-8")
         self.environment = self._environment(dags)
@@ -72,11 +72,11 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove it."""
-        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def _passwords(self) -> Path:
-        return self.home / "passwords.json"
+        return self.folder / "passwords.json"
 
     @property
     def ui_environment(self) -> dict[str, str]:
@@ -95,7 +95,7 @@ class Stage:
         }
         return {
             **inherited,
-            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW_HOME": str(self.folder),
             CONNECTION_VARIABLE: self._connection,
             "PYTHONUNBUFFERED": "1",
             **options,
@@ -107,7 +107,7 @@ class Stage:
             "core": {
                 "dags_folder": str(dags),
                 "load_examples": "False",
-                "plugins_folder": str(self.home / "plugins"),
+                "plugins_folder": str(self.folder / "plugins"),
                 "dags_are_paused_at_creation": str(self._paused),
                 "executor": "LocalExecutor",
                 "parallelism": "4",
@@ -118,7 +118,7 @@ class Stage:
                 "execution_api_server_url": f"{url}/execution/",
                 "fernet_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
             },
-            "database": {"sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}"},
+            "database": {"sql_alchemy_conn": f"sqlite:///{self.folder / 'airflow.db'}"},
             "api": {
                 "host": "127.0.0.1",
                 "port": str(self.port),
@@ -127,7 +127,7 @@ class Stage:
                 "secret_key": secrets.token_hex(32),
             },
             "api_auth": {"jwt_secret": secrets.token_hex(64)},
-            "logging": {"base_log_folder": str(self.home / "logs"), "colored_console_log": "False"},
+            "logging": {"base_log_folder": str(self.folder / "logs"), "colored_console_log": "False"},
             "usage_data_collection": {"enabled": "False"},
         }
 
