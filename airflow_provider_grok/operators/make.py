@@ -12,6 +12,7 @@ from airflow.sdk import conf
 
 from airflow_provider_grok.links import GrokPublicLink
 from airflow_provider_grok.operators.base import GrokOperator, count_cost, receipt, translate_errors
+from airflow_provider_grok.operators.values import refuse_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -201,7 +202,9 @@ class GrokMakeOperator(GrokOperator):
             timeout=self.timeout,
             poll_interval=self.poll_interval,
         )
-        self._call = self.request()
+        call = self.request()
+        refuse_secret({**(call.body or {}), "filename": self.filename}, self.hook.endpoint.key)
+        self._call = call
         self._buying = self.hook.purchase(self._call, self._terms, buyer=buyer, slot=SLOT)
         return self._buying
 

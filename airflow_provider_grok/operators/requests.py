@@ -195,12 +195,12 @@ def checked(entry: Any, index: int) -> dict[str, Any]:
     :param index: its place in the list, for the error.
     :raises InvalidRequest: for what is no request, or an argument that cannot be.
     """
-    from airflow_provider_grok.api import batch_requests, errors
+    from airflow_provider_grok.api import batch_requests, errors, validation
 
     asked = entry.get("batch_request") if isinstance(entry, Mapping) else None
     if not isinstance(asked, Mapping) or len(asked) != 1:
         raise errors.InvalidRequest(
-            f"requests[{index}] is no request: {errors.clean(repr(entry), 100)}. Make it with edit_image(...), "
+            f"requests[{index}] is no request: {validation.shown(entry)}. Make it with edit_image(...), "
             "generate_image(...), generate_video(...), edit_video(...) or extend_video(...)."
         )
     kind, body = next(iter(asked.items()))
