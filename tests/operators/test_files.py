@@ -181,6 +181,35 @@ def test_shared_files_may_come_in_any_shape(sandbox: Sandbox, store: Store, shap
     assert run.xcom["public_url"] == urls
 
 
+@pytest.mark.parametrize(
+    "captions",
+    [
+        lambda ids: {ids[0]: "one", "file_moderated": "two", ids[1]: "three"},
+        lambda ids: [{ids[1]: "three"}, {ids[0]: "one"}],
+        lambda ids: str({ids[0]: "one", ids[1]: "three"}),
+        lambda ids: [
+            {"files": [{"file_id": file_id}], "request": {"prompt": prompt}}
+            for file_id, prompt in ((ids[0], "one"), (None, "two"), (ids[1], "three"))
+        ],
+    ],
+)
+def test_captions_that_go_with_file_ids_outlast_a_moderated_picture(
+    sandbox: Sandbox, store: Store, captions: Callable[[list[str]], Any]
+) -> None:
+    ids = [store(shade=0), store(shade=1)]
+    run = share(ids, captions=captions(ids))
+    urls = run.execute()
+    review = run.xcom["review_markdown"]
+    assert review.index("### 1. one") < review.index(urls[0]) < review.index("### 2. three") < review.index(urls[1])
+
+
+def test_the_caption_of_a_hole_in_the_list_of_files_is_left_out(sandbox: Sandbox, store: Store) -> None:
+    run = share([store(shade=0), None, store(shade=1)], captions=["one", "two", "three"])
+    run.execute()
+    assert "two" not in run.xcom["review_markdown"]
+    assert "### 2. three" in run.xcom["review_markdown"]
+
+
 def test_nothing_to_share_is_nothing(sandbox: Sandbox) -> None:
     run = share(None)
     assert run.execute() == []
@@ -188,7 +217,7 @@ def test_nothing_to_share_is_nothing(sandbox: Sandbox) -> None:
     assert sandbox.journal == []
 
 
-def test_links_that_were_made_are_told_before_a_failure(sandbox: Sandbox, store: Store) -> None:
+def test_links_that_were_made_are_told_before_a_failure(sandbox: Sandbox, store: Store, time: Time) -> None:
     run = share([store(), "file_gone"])
     with pytest.raises(AirflowFailException, match="file_gone"):
         run.execute()
@@ -255,6 +284,47 @@ def test_files_of_one_name_do_not_overwrite_each_other(sandbox: Sandbox, store: 
     written = TaskRun(GrokDownloadOperator, file=ids, destination=folder, max_concurrency="2").execute()
     assert [Path(path).name for path in written] == ["same.png", f"same.{ids[1]}.png", f"same.{ids[2]}.png"]
     assert len({Path(path).read_bytes() for path in written}) == 3
+
+
+def test_downloads_of_several_tasks_into_one_folder_do_not_overwrite_each_other(
+    sandbox: Sandbox, store: Store, tmp_path: Path
+) -> None:
+    ids = [store(name, shade=shade) for shade, name in enumerate(("same.png", "same.png", "a/same.png"))]
+    folder = tmp_path / "out"
+    for _ in range(2):
+        written = [TaskRun(GrokDownloadOperator, file=one, destination=f"{folder}/").execute() for one in ids]
+        assert [Path(path).name for path in written] == ["same.png", f"same.{ids[1]}.png", f"same.{ids[2]}.png"]
+    assert len({path.read_bytes() for path in folder.iterdir()}) == len(list(folder.iterdir())) == 3
+
+
+def test_names_that_some_file_system_takes_for_one_are_told_apart(
+    sandbox: Sandbox, store: Store, tmp_path: Path
+) -> None:
+    ids = [store(name, shade=shade) for shade, name in enumerate(("Hero.png", "hero.PNG".lower(), "h:ero.png"))]
+    sandbox.backend.store.change("UPDATE files SET filename = 'h?ero.png' WHERE id = ?", ids[1])
+    written = TaskRun(GrokDownloadOperator, file=ids, destination=f"{tmp_path}/out/").execute()
+    assert [Path(path).name for path in written] == ["Hero.png", "h_ero.png", f"h_ero.{ids[2]}.png"]
+    ids.append(store("hero.png", shade=4))
+    written = TaskRun(GrokDownloadOperator, file=[ids[0], ids[3]], destination=f"{tmp_path}/two/").execute()
+    assert [Path(path).name for path in written] == ["Hero.png", f"hero.{ids[3]}.png"]
+
+
+def test_a_name_keeps_its_letters(sandbox: Sandbox, store: Store, tmp_path: Path) -> None:
+    run = TaskRun(GrokDownloadOperator, file=store("写真 (1).png"), destination=f"{tmp_path}/out/")
+    assert Path(run.execute()).name == "写真 (1).png"
+    (row,) = run.receipt["files"]
+    assert (row["filename"], row["url"]) == ("写真 (1).png", f"{tmp_path}/out/写真 (1).png")
+
+
+@pytest.mark.parametrize("as_path", [str, Path])
+def test_a_folder_that_exists_needs_no_slash(
+    sandbox: Sandbox, store: Store, tmp_path: Path, as_path: Callable[[Path], Any]
+) -> None:
+    (tmp_path / "out").mkdir()
+    ids = [store("a.png"), store("b.png", shade=1)]
+    TaskRun(GrokDownloadOperator, file=ids, destination=as_path(tmp_path / "out")).execute()
+    TaskRun(GrokDownloadOperator, file=store("c.png", shade=2), destination=as_path(tmp_path / "out")).execute()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png", "c.png"]
 
 
 @pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", ".hidden.png", "a/b/evil.png", "...png"])
