@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pendulum
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from airflow_provider_grok.hooks.grok import GrokHook
 from airflow_provider_grok.operators.files import (
     GrokDeleteOperator,
     GrokDownloadOperator,
@@ -32,6 +35,17 @@ def upload(source: Any, **arguments: Any) -> TaskRun:
 
 def share(file: Any, **arguments: Any) -> TaskRun:
     return TaskRun(GrokShareOperator, **{"task_id": "share", "file": file, **arguments})
+
+
+@contextmanager
+def travel(sandbox: Sandbox) -> Iterator[None]:
+    """Let pendulum live by the sandbox's clock."""
+    real = pendulum.now
+    pendulum.now = lambda tz=None: pendulum.from_timestamp(sandbox.clock.now())
+    try:
+        yield
+    finally:
+        pendulum.now = real
 
 
 def uploads(sandbox: Sandbox) -> int:
@@ -172,6 +186,22 @@ def test_a_link_may_end_at_a_time(sandbox: Sandbox, store: Store) -> None:
     assert run.receipt["files"][0]["public_url_expires_at"] == pytest.approx(end.timestamp(), abs=3)
 
 
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.5, 0.7, 0.999])
+def test_a_file_and_its_link_may_be_given_the_same_end(
+    sandbox: Sandbox, time: Time, tmp_path: Path, part: float
+) -> None:
+    sandbox.clock.advance(1 - sandbox.clock.now() % 1 + part)
+    end = datetime.fromtimestamp(sandbox.clock.now() + 5 * 3600.25, timezone.utc)
+    with travel(sandbox):
+        file_id = upload(str(picture(tmp_path / "hero.png")), expires_at=end).execute()
+        sandbox.clock.advance(0.4)
+        run = share(file_id, expires_at=end.isoformat())
+        run.execute()
+        assert GrokHook().share(file_id, expires_at=end) == run.xcom["public_url"]
+    (row,) = run.receipt["files"]
+    assert row["public_url_expires_at"] == row["expires_at"] == pytest.approx(end.timestamp(), abs=2)
+
+
 @pytest.mark.parametrize("shape", [list, str, lambda ids: [[ids[0]], None, [ids[1]]]])
 def test_shared_files_may_come_in_any_shape(sandbox: Sandbox, store: Store, shape: Callable[[list[str]], Any]) -> None:
     ids = [store(shade=0), store(shade=1)]
@@ -224,6 +254,15 @@ def test_links_that_were_made_are_told_before_a_failure(sandbox: Sandbox, store:
     assert len(run.xcom["public_url"]) == 1
     assert len(run.receipt["files"]) == 1
     assert run.xcom["public_url"][0] in run.xcom["review_markdown"]
+
+
+def test_a_link_that_ends_early_is_prolonged_to_its_files_end(sandbox: Sandbox, store: Store, time: Time) -> None:
+    file_id = store(expires_after="86400")
+    first = share(file_id, expires_after=3600).execute()
+    run = share(file_id)
+    assert run.execute() == first
+    (row,) = run.receipt["files"]
+    assert row["public_url_expires_at"] == pytest.approx(row["expires_at"], abs=10)
 
 
 def test_sharing_twice_keeps_the_link(sandbox: Sandbox, store: Store) -> None:

@@ -18,7 +18,7 @@ from airflow_provider_grok.flows.files.storage import (
     OpenStorage,
     StoragePath,
     local_path,
-    open_object,
+    object_at,
     path_text,
     storage_errors,
 )
@@ -125,7 +125,7 @@ def put(copy: Path, target: str, open_storage: OpenStorage | None = None) -> Non
     path = local_path(target)
     with storage_errors(target, "written"):
         if path is None:
-            open_object(target, open_storage).put_file(copy)
+            object_at(target, open_storage).put_file(copy)
         else:
             _place(copy, path, _replace)
 
@@ -149,7 +149,7 @@ def put_new(copy: Path, folder: str, name: str, file_id: str, open_storage: Open
         if path is not None:
             if _place(copy, path, _link) or _same(copy, path):
                 return target
-        elif _put_new_object(copy, open_object(target, open_storage)):
+        elif _put_new_object(copy, object_at(target, open_storage)):
             return target
     put(copy, other, open_storage)
     return other
@@ -229,7 +229,7 @@ def exists(target: str, open_storage: OpenStorage | None = None) -> bool:
     """
     path = local_path(target)
     with storage_errors(target, "read"):
-        return path.exists() if path is not None else open_object(target, open_storage).exists()
+        return path.exists() if path is not None else object_at(target, open_storage).exists()
 
 
 def check_destination(folder: str, open_storage: OpenStorage | None = None) -> None:
@@ -244,7 +244,8 @@ def check_destination(folder: str, open_storage: OpenStorage | None = None) -> N
     """
     path = local_path(folder)
     if path is None:
-        open_object(in_folder(folder, "x"), open_storage)
+        with storage_errors(folder, "written"):
+            object_at(in_folder(folder, "x"), open_storage)
         return
     with storage_errors(folder, "written"), beside(path / "x"):
         pass

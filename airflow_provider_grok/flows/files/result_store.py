@@ -14,12 +14,11 @@ from airflow_provider_grok.api import errors, files
 from airflow_provider_grok.api.call import Flow, Now, Sleep
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.media_content import check_result
+from airflow_provider_grok.api.storage import LONGEST_LIFE, SHORTEST_LIFE
 from airflow_provider_grok.flows.files.settle import settled
 
 #: Seconds between two tries to store what the server did not store.
 PAUSES = (5.0, 30.0, 60.0)
-#: Seconds by which two ends that were asked to be the same may differ: each is rounded, and counted from its own start.
-SAME_END = 60
 #: Seconds that a request may take to arrive: a public URL that ends so shortly before its file is asked to end with it.
 LATENCY = 5
 
@@ -206,14 +205,31 @@ def with_link(keeping: ResultStore, row: StoredResult, trouble: str | None = Non
     now: float = yield Now()
     if row.public_url and _lasts(row, keeping.link_seconds, now):
         return row
-    seconds = keeping.link_seconds
-    if seconds is not None and row.expires_at is not None and seconds > row.expires_at - now - LATENCY:
-        seconds = None
+    seconds = public_url_seconds(row, keeping.link_seconds, now)
     try:
         link = yield from settled(files.share(row.file_id, expires_after=seconds))
     except errors.GrokError as error:
         return _without_link(row, trouble, error, now)
     return replace(row, public_url=link.public_url, public_url_expires_at=link.expires_at)
+
+
+def public_url_seconds(row: StoredResult, seconds: int | None, now: float) -> int | None:
+    """What lifetime to ask for, so that a public URL lives as long as is wanted, and no longer than its file.
+
+    Without a lifetime the API gives a new public URL the end of its file, but one that is there keeps its own end.
+
+    :param row: the stored file.
+    :param seconds: the lifetime that is wanted; None: as long as the file's.
+    :param now: unix seconds.
+    """
+    left = None if row.expires_at is None else int(row.expires_at - now) - LATENCY
+    if left is not None and (seconds is None or seconds > left):
+        seconds = left
+    elif seconds is not None:
+        return seconds
+    if row.public_url is None or row.public_url_expires_at is None or (seconds or LONGEST_LIFE) < SHORTEST_LIFE:
+        return None
+    return min(seconds or LONGEST_LIFE, LONGEST_LIFE)
 
 
 def _without_link(row: StoredResult, trouble: str | None, error: errors.GrokError, now: float) -> StoredResult:

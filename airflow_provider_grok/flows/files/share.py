@@ -9,9 +9,11 @@ from typing import Any
 
 from airflow_provider_grok.api import errors, files
 from airflow_provider_grok.api.call import Flow, Now
-from airflow_provider_grok.flows.files.result_store import LATENCY, SAME_END, StoredResult
+from airflow_provider_grok.flows.files.result_store import LATENCY, StoredResult, public_url_seconds
 from airflow_provider_grok.flows.files.settle import settled
 
+#: Seconds by which two ends that were asked to be the same may differ: each is rounded, and counted from its own start.
+SAME_END = 60
 #: Endings of names of what the API shares under no circumstances.
 UNSHARED = frozenset({"webp", "gif", "txt", "json", "jsonl", "csv", "bmp", "tiff", "heic", "webm", "mov"})
 
@@ -40,7 +42,8 @@ def share_file(
             )
         log.info("%s lives %d s more: its public URL ends with it.", file_id, left)
         expires_after = None
-    link = yield from settled(files.share(file_id, expires_after), until)
+    seconds = public_url_seconds(StoredResult.of_file(file), expires_after, now)
+    link = yield from settled(files.share(file_id, seconds), until)
     end = "has no end" if link.expires_at is None else f"ends at {_utc(link.expires_at)}"
     log.info("Shared %s (%s); its public URL %s.", file_id, file.filename, end)
     return replace(StoredResult.of_file(file), public_url=link.public_url, public_url_expires_at=link.expires_at)

@@ -59,15 +59,24 @@ def use_storage(opener: OpenStorage) -> None:
     _default[0] = opener
 
 
+def object_at(url: str, opener: OpenStorage | None = None) -> StoragePath:
+    """The object that a URL names; what is raised is the storage's own.
+
+    :param url: object-storage URL.
+    :param opener: how to open it; None: as the hook said.
+    """
+    return (opener or _default[0])(url)
+
+
 def open_object(url: str, opener: OpenStorage | None = None) -> StoragePath:
-    """The object that a URL names.
+    """The object that a URL names, to be read.
 
     :param url: object-storage URL.
     :param opener: how to open it; None: as the hook said.
     :raises InvalidRequest: for a storage that is not installed or not known.
     """
     try:
-        return (opener or _default[0])(url)
+        return object_at(url, opener)
     except errors.GrokError:
         raise
     except (ImportError, ValueError) as error:

@@ -179,9 +179,9 @@ def is_upload_of(file: files.File, name: str) -> bool:
     found = _MARK.search(file.filename)
     if not found:
         return False
-    mark = found.group(1)
+    mark = found.group(1).lower()
     wanted = marked_name(mark, filename=name, default="file", extension="")
-    return _Search(mark.lower(), wanted, file.bytes, None)._is(file.filename)
+    return _Search(mark, wanted, file.bytes, None)._is(file.filename)
 
 
 def _sha256(path: Path) -> str:
