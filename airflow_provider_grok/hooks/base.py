@@ -169,10 +169,11 @@ class BaseGrokHook(BaseHook):
 
         try:
             # Once: a person waits for the answer, and will press the button again.
-            key = wire.run(self.endpoint, replace(account.key(), attempts=1))
+            endpoint, _ = self.endpoint, self.settings
+            key = wire.run(endpoint, replace(account.key(), attempts=1))
         except errors.GrokError as error:
             return False, str(error)
-        return in_words(key)
+        return in_words(key, self._connection.extra_dejson)
 
 
 def _or_raise(bought: PurchaseResult) -> PurchaseResult:
