@@ -80,7 +80,8 @@ def get_provider_info():  # type: ignore[no-untyped-def]
                     },
                     "expires_after": {
                         "label": "Lifetime of files (s)",
-                        "description": "Default lifetime of stored files in seconds, 3600 to 2592000; empty for no end.",
+                        "description": "Default lifetime of stored files in seconds, 3600 to 2592000; "
+                        "empty for no end.",
                         "schema": {"type": ["integer", "null"], "minimum": 3600, "maximum": 2592000},
                     },
                     "max_cost_usd": {
