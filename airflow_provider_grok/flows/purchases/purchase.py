@@ -545,6 +545,10 @@ class Purchase:
             )
         except errors.NotFound:
             return None
+        except errors.ApiError as error:
+            # A wrong key, or no credit: the job goes on all the same, and another try sees what became of it.
+            error.permanent = False
+            raise
         return settled(progress)
 
     def timeout_error(self, state: PurchaseState, now: float) -> errors.JobTimeout:
