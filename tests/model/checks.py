@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from tests.model import task as seam
 from tests.model.excuses import Pair
+from tests.model.instance import Ended, TaskInstance
 from tests.model.network import Attempt
 from tests.model.server import Job
-from tests.model.worker import Ended, TaskInstance
 
 if TYPE_CHECKING:
     from tests.model.run import Run

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.model import task as seam
+from tests.model.instance import TaskInstance
 from tests.model.listings import Listings, Look, StoredFile
 from tests.model.network import Attempt
 from tests.model.server import Server
-from tests.model.worker import TaskInstance
 
 #: Seconds by which a wait may be short: a request takes a moment to get there.
 SLACK = 5.0
@@ -55,7 +55,7 @@ class Pair:
             return self._other_team()
         return self._evidence()
 
-    # -- wishes of people -------------------------------------------------------------------------------------------
+    # -- wishes of people ---------------------------------------------------------------------------------------------
 
     def _wanted_anew(self) -> str:
         """With `attempt` a person who clears the finished task wants it anew."""
@@ -77,7 +77,7 @@ class Pair:
                 return "files ended"
         return ""
 
-    # -- limits -----------------------------------------------------------------------------------------------------
+    # -- limits -------------------------------------------------------------------------------------------------------
 
     def _frozen(self) -> str:
         return "a frozen worker thawed" if self.first.frozen or self.again.frozen else ""
@@ -130,7 +130,7 @@ class Pair:
             return Verdict("the last look was answered untruly")
         return Verdict(wrong=f"its result could be found at {look.at - self.first.sent:.0f} s, and was bought again")
 
-    # -- what the history says -----------------------------------------------------------------------------------------
+    # -- what the history says ----------------------------------------------------------------------------------------
 
     @property
     def _files(self) -> list[StoredFile]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from tests.model.messages import TEAMS, Request, Response, answered, refused
@@ -36,6 +37,7 @@ class StoredFile:
     public_url: str | None = None
     public_url_expires_at: int | None = None
     deleted: float | None = None
+    content: bytes = b""
 
     def alive(self, now: float) -> bool:
         """Whether it exists."""
@@ -158,15 +160,7 @@ class Listings:
         :param name: name of a file.
         :param wanted: the filter; None: everything.
         """
-        if wanted is None:
-            return True
-        found = _FILTER.fullmatch(wanted)
-        if not found:
-            return True
-        text = re.sub(r"\\(.)", r"\1", found[1])
-        if self.world.options.list_filter == "words":
-            return bool(set(_words(text)) & set(_words(name)))
-        return _flat(text) in _flat(name)
+        return wanted is None or _matches(name, wanted, self.world.options.list_filter)
 
     def one(self, request: Request) -> Response:
         """A file by its id, or its deletion."""
@@ -225,10 +219,20 @@ def changed(name: str, how: str, cut_key: bool) -> str:
     return changes.get(how, name)
 
 
+@lru_cache(maxsize=100_000)
+def _matches(name: str, wanted: str, how: str) -> bool:
+    found = _FILTER.fullmatch(wanted)
+    if not found:
+        return True
+    text = re.sub(r"\\(.)", r"\1", found[1])
+    if how == "words":
+        return bool(set(_words(text)) & set(_words(name)))
+    return _flat(text) in _flat(name)
+
+
 def _flat(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "", unicodedata.normalize("NFKC", text).lower())
 
 
 def _words(text: str) -> list[str]:
     return [word for word in re.split(r"[^A-Za-z0-9]+", text.lower()) if len(word) > 5]
-

@@ -88,7 +88,9 @@ class Network:
         attempt = None
         if call.paid:
             content = str(request.body.get("prompt"))
-            attempt = Attempt(len(self.attempts) + 1, sender, try_id, content, key, self.world.now, fault, frozen=frozen)
+            attempt = Attempt(
+                len(self.attempts) + 1, sender, try_id, content, key, self.world.now, fault, frozen=frozen
+            )
             self.attempts.append(attempt)
             self.world.note(sender, f"sends {call.method} {call.path} ({content}){f', {fault}' if fault else ''}")
         if fault == "unreachable":

@@ -112,6 +112,16 @@ class Options:
     rate_limit: float = 0.0
     retry_after: int | None = None
     outages: tuple[tuple[float, float], ...] = ()
+    # Batches
+    batch_storage: bool = True
+    batch_life: float = 86_400.0
+    batch_404: float = 0.0
+    batch_404_later: float = 0.0
+    batch_chunk: int = 1000
+    batch_lag: float = 0.0
+    batch_lags: tuple[str, ...] = ()
+    partial_add: float = 0.0
+    row_never: float = 0.0
     # Account, workers, store, people
     keys: str = "one"
     skew: float = 0.0

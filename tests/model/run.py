@@ -10,10 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.model.checks import Finding, check
+from tests.model.instance import TaskInstance
 from tests.model.network import Network
 from tests.model.options import Options
 from tests.model.server import Server
-from tests.model.worker import TaskInstance
 from tests.model.world import Hung, World
 
 #: Seconds of virtual time after which everything must have ended.

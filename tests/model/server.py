@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.model.batches import Batches
 from tests.model.listings import Listings, StoredFile
 from tests.model.messages import TEAMS, Request, Response, answered, refused
 from tests.model.world import World
@@ -66,6 +67,7 @@ class Server:
     def __init__(self, world: World) -> None:
         self.world, self.options = world, world.options
         self.files = Listings(world)
+        self.batches = Batches(world, self.files)
         self.jobs: dict[str, Job] = {}
         self._open: list[Job] = []
 
@@ -91,6 +93,8 @@ class Server:
             return self.files.share if parts[-1] == "public-url" else self.files.one
         if parts[0] in ("images", "videos"):
             return self._poll
+        if parts[0].partition(":")[0] == "batches":
+            return self.batches.answer
         table: dict[str, Callable[[Request], Response]] = {
             "/api-key": self._key,
             "/me": self._key,
@@ -117,7 +121,7 @@ class Server:
         model = {"id": "grok-imagine-image-2.0", "aliases": [], "max_prompt_length": 1024, "pricing": [tier]}
         return answered(200, {"models": [model]})
 
-    # -- pictures and videos --------------------------------------------------------------------------------------------
+    # -- pictures and videos ------------------------------------------------------------------------------------------
 
     def _make(self, request: Request) -> Response:
         kind = "image" if request.path.startswith("/images") else "video"
@@ -170,6 +174,7 @@ class Server:
 
     def work(self) -> None:
         """Finish the jobs whose time has come."""
+        self.batches.work()
         for job in [job for job in self._open if job.ends <= self.world.now]:
             self._open.remove(job)
             if job.has_result:
@@ -196,7 +201,11 @@ class Server:
             usage = {"usage": {"cost_in_usd_ticks": job.ticks}}
             return answered(
                 400,
-                {"code": "imagine:content-moderated", "error": "Generated image rejected by content moderation.", **usage},
+                {
+                    "code": "imagine:content-moderated",
+                    "error": "Generated image rejected by content moderation",
+                    **usage,
+                },
                 seconds=took,
             )
         if job.outcome == "failed":
@@ -264,6 +273,7 @@ class Server:
             job.rescued.add(int(number))
         team = TEAMS[request.key]
         file = self.files.add(team, request.filename, self.world.now, request.expires_after, job_id)
+        file.content = request.content
         self.world.note("xai", f"stores {file.id} as {file.name}, uploaded by {request.sender}")
         return answered(200, file.shown())
 

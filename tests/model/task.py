@@ -216,8 +216,6 @@ def recovery_wait_of(kind: str, asked: float | None, timeout: float) -> float:
     return min(KINDS[kind].recovery_wait if asked is None else asked, timeout)  # type: ignore[index]
 
 
-
-
 def usual_time_of(kind: str) -> float:
     """Seconds within which a job usually ends: so long a gateway's 429 is looked for.
 
