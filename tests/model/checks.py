@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tests.model.run import Run
 
 
+#: A file that ends within so many seconds is as good as gone.
+SHORT_LIFE = 3700.0
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that must not be.
@@ -89,17 +93,19 @@ def _named(job: Job | None) -> str:
 def _paid_on_purpose(run: Run) -> None:
     """A refusal by the content rules that was billed and told is not paid for again by a mere retry."""
     for instance in run.instances:
-        told: dict[str, Attempt] = {}
-        for attempt in _of(run, instance):
-            job = attempt.job
-            if job is None or attempt.frozen or job.outcome != "moderated":
-                continue
-            first = told.get(attempt.content)
-            acts = [*(at for at, _ in instance.clears), *instance.state.lost]
-            if first and first.job and not any(first.sent <= at <= attempt.sent for at in acts):
-                _find(run, "moderation paid twice", f"{first.job.id} and {job.id}")
-            if attempt.told and (attempt.recorded or not job.deferred):
-                told[attempt.content] = attempt
+        moderated = [
+            attempt
+            for attempt in _of(run, instance)
+            if attempt.job and attempt.job.outcome == "moderated" and not attempt.frozen
+        ]
+        acts = [*(at for at, _ in instance.clears), *instance.state.lost]
+        for place, again in enumerate(moderated):
+            for first in moderated[:place]:
+                told = first.job.end_told if first.job else None
+                if told is None or told > again.sent or first.content != again.content or first.key != again.key:
+                    continue
+                if not any(first.sent <= at <= again.sent for at in acts):
+                    _find(run, "moderation paid twice", f"{_named(first.job)} and {_named(again.job)}")
 
 
 def _reachable(run: Run) -> None:
@@ -164,7 +170,14 @@ def _not_for_good(run: Run, instance: TaskInstance, ended: Ended) -> None:
         job = attempt.job
         if job is None or attempt.sent >= ended.at or attempt.content != ended.attempt.prompt or attempt.frozen:
             continue
-        mine = {file.id for file in run.server.stored_files(job)}
+        if not attempt.recorded and job.not_stored:
+            # Nothing leads to it any more: a known limit, which `_paid_once` and `_reachable` see.
+            continue
+        if _excused(run, instance, attempt, ended.at):
+            continue
+        mine = {file.id for file in run.server.stored_files(job) if file.alive(ended.at + SHORT_LIFE)}
+        if not mine and not job.not_stored:
+            continue
         if any(at < ended.at and mine & set(ids) for at, _, ids in instance.delivered):
             continue
         if attempt.team != run.server.team_of(ended.attempt.key):
@@ -172,6 +185,12 @@ def _not_for_good(run: Run, instance: TaskInstance, ended: Ended) -> None:
             continue
         _find(run, "ended for good", f"beside {job.id}: {type(ended.end.error).__name__}: {ended.end.error}")
         return
+
+
+def _excused(run: Run, instance: TaskInstance, first: Attempt, before: float) -> bool:
+    """Whether a purchase was given up, and bought again, by a known limit."""
+    later = [one for one in _of(run, instance) if first.sent < one.sent < before and one.content == first.content]
+    return any(Pair(run.server, instance, first, again).verdict().limit for again in later)
 
 
 def _billed(run: Run, instance: TaskInstance, ended: Ended) -> None:

@@ -67,13 +67,18 @@ class Pair:
 
     def _ended(self) -> str:
         """Its files were deleted, or end too soon to be taken."""
-        if self.buyer.plan.reuse != "always" and not self._delivered:
-            return ""
         life, now = self.buyer.plan.life, self.again.sent
+        taken = self.buyer.plan.reuse == "always" or self._delivered
         for file in self._files:
             if file.deleted is not None and file.deleted <= now:
                 return "files were deleted"
-            if file.expires_at is not None and (life is None or file.expires_at - now < max(life / 2, 3600) + SLACK):
+            if file.expires_at is not None and file.expires_at <= now:
+                return "files ended"
+            if (
+                taken
+                and file.expires_at is not None
+                and (life is None or file.expires_at - now < max(life / 2, 3600) + SLACK)
+            ):
                 return "files ended"
         return ""
 
@@ -173,7 +178,8 @@ class Pair:
         return self.server.files
 
     def _last_look(self) -> Look | None:
-        looks = [look for look in self._listings.looks if look.at <= self.again.sent and self._matches(look)]
+        since, until = self._try_started, self.again.sent
+        looks = [look for look in self._listings.looks if since <= look.at <= until and self._matches(look)]
         return looks[-1] if looks else None
 
     def _shown_in(self, look: Look) -> bool:

@@ -15,6 +15,8 @@ from tests.model.task import Deferral, Delivery, Task
 from tests.model.worker import End, Process, Try
 from tests.model.world import Hung, World
 
+#: Seconds before a person clears a task that has failed in calm times: a job may still run.
+CALM_PAUSE = 900.0
 #: The keys that a connection may have, by `Options.keys`; the first one is the right one.
 KEYS = {
     "one": ("xai-key-of-team-one",),
@@ -74,6 +76,7 @@ class TaskInstance:
                 return
             if self.final and self.final.error and seam.is_cost_limit(self.final.error):
                 self.cap_off_at = self.world.now
+            yield CALM_PAUSE
             self._clear()
             yield from self._until_end()
 
@@ -145,7 +148,7 @@ class TaskInstance:
         attempt.dies_at_step = int(random.expovariate(1 / 15)) + 1 if how == "step" else 0
         attempt.dies_at_post = how[5:] if how.startswith("post") else ""
         attempt.freezes = self.world.chance("freeze", options.freeze)
-        attempt.started = self.world.now
+        attempt.started = self.world.now if before is None else before.started
         self.tries.append(attempt)
         return attempt
 
@@ -167,7 +170,7 @@ class TaskInstance:
             self.world.note(self.plan.name, f"fails: {type(failure).__name__}: {failure}")
             return self._note_end(attempt, End(error=failure))
         if isinstance(result, Deferral):
-            self.world.note(self.plan.name, f"defers, waiting for {result.job.id or 'its result'}")
+            self.world.note(self.plan.name, f"defers, waiting for {result.job_id or 'its result'}")
             return result
         self.world.note(self.plan.name, f"returns {', '.join(result.file_ids)}")
         self.delivered.append((self.world.now, attempt.prompt, result.file_ids))
@@ -189,6 +192,7 @@ class TaskInstance:
             try_number=self.try_number,
             max_tries=self.max_tries,
             recovery_wait=self.world.options.recovery_wait,
+            cleared_on_success=self.world.options.clear_on_success,
         )
         work = task.execute() if deferral is None else task.resume(deferral, error)
         return seam.steps(task.endpoint, work)

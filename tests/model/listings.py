@@ -144,7 +144,9 @@ class Listings:
         if start and self.world.chance("list repeats", self.world.options.list_repeats):
             start = 0
         page = self._disturbed(files[start : start + size])
-        self.looks.append(Look(request.sender, now, wanted, frozenset(file.id for file in page)))
+        if size > 1:
+            # A page of one file asks whether the API is there, and looks for nothing.
+            self.looks.append(Look(request.sender, now, wanted, frozenset(file.id for file in page)))
         # The token is a place in the list: what is stored meanwhile moves the list under the reader.
         return answered(200, {"data": [file.shown() for file in page], "pagination_token": str(start + size)})
 

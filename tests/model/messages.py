@@ -31,13 +31,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer as it leaves the server; `seconds` is how long the server worked on it."""
+    """An answer as it leaves the server.
+
+    :param seconds: how long the server worked on it.
+    :param ended: id of the job of whose bad end it tells.
+    """
 
     status: int
     body: bytes
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    ended: str = ""
 
 
 def answered(status: int, body: Any, **more: Any) -> Response:

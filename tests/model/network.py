@@ -121,6 +121,9 @@ class Network:
             yield response.seconds
         if fault and (attempt is None or attempt.job is not None):
             return _gateway(shape, self.world)
+        if response.ended:
+            job = self.server.jobs[response.ended]
+            job.end_told = job.end_told or self.world.now
         if attempt is not None:
             attempt.fault = ""
             attempt.told = True

@@ -213,7 +213,7 @@ def _tasks(draw: _Draw, kind: str) -> tuple[TaskPlan, ...]:
                 retries=draw.one((0, 1, 2, 3, 5)),
                 retry_delay=draw.one((5.0, 30.0, 120.0, 300.0)),
                 deferrable=draw.chance(0.35),
-                timeout=draw.sometimes(0.25, (60, 240, 600), None),
+                timeout=draw.sometimes(0.25, (100, 240, 600), None),
                 prompts=prompts,
                 clears=draw.sometimes(0.5, ((20.0,), (400.0,), (30.0, 600.0), (2000.0,)), ()),
                 share=draw.sometimes(0.2, (3600, 86_400) if life != 3600 else (3600,), None),

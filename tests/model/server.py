@@ -32,6 +32,8 @@ class Job:
     :param ticks: what is charged for it.
     :param stored: ids of the files that it made.
     :param not_stored: numbers of the results that could not be stored.
+    :param rescued: numbers of those that a task uploaded itself.
+    :param end_told: unix seconds at which a task was first told that it had come to nothing.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Job:
     stored: list[str] = field(default_factory=list)
     not_stored: list[int] = field(default_factory=list)
     rescued: set[int] = field(default_factory=set)
+    end_told: float | None = None
 
     @property
     def has_result(self) -> bool:
@@ -207,6 +210,7 @@ class Server:
                     **usage,
                 },
                 seconds=took,
+                ended=job.id,
             )
         if job.outcome == "failed":
             return answered(500, {"code": "internal-error", "error": "failed"}, seconds=took)
@@ -233,9 +237,9 @@ class Server:
         usage = {"usage": {"cost_in_usd_ticks": job.ticks}}
         if job.outcome == "failed":
             error = {"code": "internal_error", "message": "Something broke."}
-            return answered(200, {"request_id": job.id, "status": "failed", "error": error, **usage})
+            return answered(200, {"request_id": job.id, "status": "failed", "error": error, **usage}, ended=job.id)
         error = {"code": "invalid_argument", "message": "Rejected by content moderation."}
-        return answered(200, {"request_id": job.id, "status": "failed", "error": error, **usage})
+        return answered(200, {"request_id": job.id, "status": "failed", "error": error, **usage}, ended=job.id)
 
     def _result(self, job: Job) -> dict[str, Any]:
         stored = iter(job.stored)

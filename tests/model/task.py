@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_grok.api import errors, files, images, jobs, videos, wire
-from airflow_provider_grok.api.call import Call, Flow
+from airflow_provider_grok.api.call import Call, Flow, Now, Sleep
 from airflow_provider_grok.api.endpoint import Endpoint
+from airflow_provider_grok.api.kinds import KINDS
 from airflow_provider_grok.flows.files.result_store import NotStorable, NotStored
-from airflow_provider_grok.flows.purchases.key import request_digest
+from airflow_provider_grok.flows.purchases.key import earlier_digests, request_digest
+from airflow_provider_grok.flows.purchases.names import bears, search
 from airflow_provider_grok.flows.purchases.options import PurchaseOptions, Settings
-from airflow_provider_grok.flows.purchases.purchase import Purchase
-from airflow_provider_grok.flows.purchases.result import PurchaseResult
-from airflow_provider_grok.flows.purchases.store import TaskIdentity
+from airflow_provider_grok.flows.purchases.purchase import Purchase, RecoveryPending
+from airflow_provider_grok.flows.purchases.result import PurchaseResult, PurchaseState
+from airflow_provider_grok.flows.purchases.store import LedgerStore, TaskIdentity
 from tests.model.options import TaskPlan
 from tests.model.store import WorkerStore
 
@@ -41,11 +43,11 @@ class Deferral:
     """The task leaves its worker.
 
     :param wait: the flow of the trigger; its value, or the type of its error, goes to `resume`.
-    :param job: what is waited for.
+    :param job_id: the job that is waited for; empty: a lost response's result.
     """
 
     wait: Flow[Any]
-    job: jobs.Job
+    job_id: str
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Task:
     :param try_number: Airflow's.
     :param max_tries: Airflow's.
     :param recovery_wait: the connection's.
+    :param cleared_on_success: Airflow's `[state_store] clear_on_success`.
     """
 
     def __init__(
@@ -82,29 +85,43 @@ class Task:
         try_number: int,
         max_tries: int,
         recovery_wait: float | None,
+        cleared_on_success: bool,
     ) -> None:
         self.plan = plan
         self.endpoint = Endpoint(key=key)
         self.log = Silence()
         self.call = _call(plan, prompt)
-        self.identity = TaskIdentity("Shop_dag", "manual__1", plan.name, -1, max_tries, store)
+        identity = TaskIdentity(
+            "Shop_dag",
+            "manual__1",
+            plan.name,
+            -1,
+            max_tries,
+            store,
+            try_number=try_number,
+            retries_left=try_number <= max_tries,
+            cleared_on_success=cleared_on_success,
+        )
         self.options = PurchaseOptions.of(
             Settings(recovery_wait=recovery_wait),
-            begun=self.identity.has_begun(Purchase.key(SLOT)),
+            begun=LedgerStore(store, SLOT).read().has_begun(),
             reuse=plan.reuse,
             expires_after=plan.life,
             share=plan.share,
             max_cost_usd=cap,
             timeout=plan.timeout,
         )
+        body = self.call.body or {}
         self.purchase = Purchase(
-            self.options.order(self.call),
-            self.identity,
+            self.options.request(self.call),
+            identity,
             self.endpoint,
-            digest=request_digest(self.call.path, self.call.body or {}),
+            digests=[request_digest(self.call.path, body), *earlier_digests(self.call.path, body)],
             slot=SLOT,
             reuse=self.options.reuse,
-            recovery_wait=recovery_wait,
+            recovery_wait=self.options.recovery_wait_of(self.call),
+            timeout=self.timeout,
+            can_defer=plan.deferrable,
             log=self.log,
         )
 
@@ -115,14 +132,7 @@ class Task:
 
     def execute(self) -> Flow[Deferral | Delivery]:
         """What the operator's `execute` does."""
-        state = yield from self.purchase.submit()
-        if self.plan.deferrable:
-            state = yield from self.purchase.poll_once(state)
-            if not state.ended:
-                deadline = state.record.at + self.timeout
-                return Deferral(jobs.wait(state.job, deadline=deadline), state.job)
-        state = yield from self.purchase.wait(state, self.timeout)
-        return (yield from self._deliver(state))
+        return (yield from self._carry_out(self.purchase.submit(), None, None))
 
     def resume(self, deferral: Deferral, error: errors.GrokError | None) -> Flow[Deferral | Delivery]:
         """What the operator's `execute_complete` does.
@@ -130,14 +140,38 @@ class Task:
         :param deferral: what the trigger waited for.
         :param error: how its wait ended, if badly.
         """
-        state = yield from self.purchase.resume(deferral.job.id, ended=error is None)
-        if state.ended:
-            return (yield from self._deliver(state))
-        if error is not None and not isinstance(error, errors.JobTimeout):
-            raise errors.GrokError(str(error))
-        raise self.purchase.timeout_error(state)
+        flow = self.purchase.resume(deferral.job_id, ended=error is None)
+        return (yield from self._carry_out(flow, deferral, error))
 
-    def _deliver(self, state: Any) -> Flow[Delivery]:
+    def _carry_out(
+        self, flow: Flow[PurchaseState], deferral: Deferral | None, error: errors.GrokError | None
+    ) -> Flow[Deferral | Delivery]:
+        try:
+            state = yield from flow
+            if deferral and not state.ended and deferral.job_id and deferral.job_id == state.job_id:
+                if error is not None and not isinstance(error, errors.JobTimeout):
+                    raise errors.GrokError(str(error))
+                raise self.purchase.timeout_error(state, (yield Now()))
+            if self.plan.deferrable and not state.ended:
+                state = yield from self._wait_in_place(state)
+                if not state.ended:
+                    deadline = state.submitted_at + self.timeout
+                    return Deferral(_watch_job(state.job, deadline), state.job_id)
+            state = yield from self.purchase.wait(state)
+        except RecoveryPending as pending:
+            if not self.plan.deferrable:
+                raise
+            return Deferral(_watch_files(pending.key, pending.count, pending.until), "")
+        return (yield from self._deliver(state))
+
+    def _wait_in_place(self, state: PurchaseState) -> Flow[PurchaseState]:
+        state = yield from self.purchase.poll_once(state)
+        try:
+            return (yield from self.purchase.wait(state, KINDS[state.kind].defer_after))
+        except errors.JobTimeout:
+            return state
+
+    def _deliver(self, state: PurchaseState) -> Flow[Delivery]:
         result: PurchaseResult = yield from self.purchase.conclude(state)
         if result.failure:
             raise result.failure
@@ -148,10 +182,33 @@ class Task:
                 yield from files.share(row.file_id, None if link is True else int(link))
         return Delivery(tuple(result.file_ids))
 
-    def billed(self) -> dict[str, Any] | None:
-        """The receipt's `billed`; None where there is none."""
-        told = getattr(self.purchase, "billed", None)
-        return told() if told else None
+    def billed(self) -> dict[str, Any]:
+        """The receipt's `billed`."""
+        return self.purchase.billed()
+
+
+def _watch_job(job: jobs.Job, deadline: float) -> Flow[Any]:
+    """What the trigger does for a job."""
+    while True:
+        try:
+            return (yield from jobs.wait(job, deadline=deadline))
+        except errors.NotFound:
+            if (yield Now()) >= deadline:
+                raise
+            yield Sleep(10.0)
+
+
+def _watch_files(key: str, count: int, until: float) -> Flow[Any]:
+    """What the trigger does for the result of a lost response."""
+    while (yield Now()) < until:
+        try:
+            found = yield from search(key)
+        except errors.GrokError:
+            found = []
+        if sum(bears(file.filename, key) for file in found) >= count:
+            return found
+        yield Sleep(15.0)
+    raise errors.JobTimeout("nothing was found by its key")
 
 
 def _call(plan: TaskPlan, prompt: str) -> Call[jobs.Accepted]:
@@ -211,8 +268,6 @@ def recovery_wait_of(kind: str, asked: float | None, timeout: float) -> float:
     :param asked: the connection's extra.
     :param timeout: the task's timeout.
     """
-    from airflow_provider_grok.api.kinds import KINDS
-
     return min(KINDS[kind].recovery_wait if asked is None else asked, timeout)  # type: ignore[index]
 
 
@@ -221,8 +276,6 @@ def usual_time_of(kind: str) -> float:
 
     :param kind: image or video.
     """
-    from airflow_provider_grok.api.kinds import KINDS
-
     return KINDS[kind].usual  # type: ignore[index]
 
 
