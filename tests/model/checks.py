@@ -176,7 +176,7 @@ def _not_for_good(run: Run, instance: TaskInstance, ended: Ended) -> None:
         if _excused(run, instance, attempt, ended.at):
             continue
         mine = {file.id for file in run.server.stored_files(job) if file.alive(ended.at + SHORT_LIFE)}
-        if not mine and not job.not_stored:
+        if not mine and run.server.stored_files(job):
             continue
         if any(at < ended.at and mine & set(ids) for at, _, ids in instance.delivered):
             continue
