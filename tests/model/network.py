@@ -168,7 +168,7 @@ def _request(call: Call[Any], key: str, sender: str) -> Request:
         key,
         sender,
         dict(call.query),
-        json.loads(json.dumps(call.body or {})),
+        json.loads(json.dumps(call.body)) if call.body else {},
         upload.filename if upload else "",
         upload.path.read_bytes() if upload else b"",
         int(upload.fields["expires_after"]) if upload and "expires_after" in upload.fields else None,

@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.runs)
     limits: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
-    failed, started, done = 0, time.perf_counter(), 0
+    failed, started, done = 0, time.process_time(), 0
     for seed in seeds:
         options = Options.of(seed)
         run = play(options)
@@ -83,8 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
                 print(run.world.told())
             if failed >= asked.most:
                 break
-    seconds = time.perf_counter() - started
-    print(f"{done} runs, {failed} failed {dict(kinds)}, {done / seconds:.0f} runs a second")
+    seconds = time.process_time() - started
+    print(f"{done} runs, {failed} failed {dict(kinds)}, {done / seconds:.0f} runs for each second of CPU")
     print("limits reached: " + (", ".join(f"{name} {count}" for name, count in sorted(limits.items())) or "none"))
     return 1 if failed else 0
 
