@@ -20,6 +20,8 @@ from tests.model.world import World
 PICTURE = 400_000_000
 #: Seconds for which a batch answers.
 LIFE = 86_400.0
+#: Seconds for which the link of a result lives.
+LINK_LIFE = 3600.0
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Row:
     """
 
     id: str
+    batch_id: str
     sender: str
     content: str
     storage: dict[str, Any]
@@ -108,6 +111,17 @@ class Batches:
             row.file_id = self.files.add(batch.team, named, row.ends, row.storage.get("expires_after"), row.id).id
         self.world.note("xai", f"row {row.id} of {batch.id} is {row.outcome}, {row.ticks} ticks, {row.file_id}")
 
+    def row_of_link(self, link: str) -> Row | None:
+        """The row to whose result a link leads; None for one that leads nowhere, or has died.
+
+        :param link: the link.
+        """
+        if "/row/" not in link:
+            return None
+        batch_id, _, name = link.partition("/row/")[2].partition("/")
+        row = self.all[batch_id].rows.get(name.removesuffix(".jpeg"))
+        return row if row and row.state == "done" and self.world.now < row.ends + LINK_LIFE else None
+
     # -- what is asked ------------------------------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Response:
@@ -125,7 +139,7 @@ class Batches:
         if self.world.chance("batch is a passing 404", self.options.batch_404_later):
             return missing
         if action == "cancel":
-            return self._cancel(batch)
+            return self.cancel(batch)
         if part == "requests":
             return self._add(batch, request) if request.method == "POST" else self._requests(batch, request)
         return self._results(batch, request) if part == "results" else answered(200, self._shown(batch))
@@ -164,10 +178,10 @@ class Batches:
             ends = FOREVER
         ticks = PICTURE if outcome != "failed" else 0
         storage = dict(body.get("storage_options") or {})
-        batch.rows[row_id] = Row(row_id, sender, str(body.get("prompt")), storage, now, ends, outcome, ticks)
+        batch.rows[row_id] = Row(row_id, batch.id, sender, str(body.get("prompt")), storage, now, ends, outcome, ticks)
 
     def _add(self, batch: Batch, request: Request) -> Response:
-        rows = request.body["batch_requests"]
+        rows = list(request.body["batch_requests"])
         if batch.cancelled or batch.input_file or self.world.now > batch.expires:
             return refused(400, "failed-precondition", "The batch takes no requests any more.")
         if len(rows) > self.options.batch_chunk and not self.world.calm:
@@ -181,7 +195,8 @@ class Batches:
         self.world.note("xai", f"{batch.id} takes {', '.join(one['batch_request_id'] for one in rows)}")
         return answered(200, {})
 
-    def _cancel(self, batch: Batch) -> Response:
+    def cancel(self, batch: Batch) -> Response:
+        """Cancel what is pending."""
         if batch.cancelled is None:
             batch.cancelled = self.world.now
             for row in batch.rows.values():
@@ -214,8 +229,9 @@ class Batches:
 
     def _requests(self, batch: Batch, request: Request) -> Response:
         then = self._then("requests")
+        names = {"done": "succeeded"}
         rows = [
-            {"batch_request_id": row.id, "state": "pending" if row.state == "pending" else "succeeded", "model": ""}
+            {"batch_request_id": row.id, "state": names.get(row.state, row.state), "model": ""}
             for row in batch.known(then)
         ]
         return self._page(request, "batch_request_metadata", rows, 1000)
@@ -235,7 +251,8 @@ class Batches:
             return {"batch_request_id": row.id, "batch_result": {"error": error}}
         if row.outcome == "failed":
             return {"batch_request_id": row.id, "batch_result": {"error": {"code": 13, "message": "internal"}}}
-        asset: dict[str, Any] = {"url": f"https://imgen.x.ai/row.{row.id}.jpeg", "respect_moderation": True}
+        link = f"https://imgen.x.ai/row/{row.batch_id}/{row.id}.jpeg"
+        asset: dict[str, Any] = {"url": link, "respect_moderation": True}
         if row.file_id:
             asset["file_output"] = {"file_id": row.file_id, "filename": self.files.stored[row.file_id].name}
         response = {"image_generation": {"data": [asset], "usage": {"cost_in_usd_ticks": row.ticks}}}

@@ -45,7 +45,8 @@ class StoredFile:
 
     def shown(self) -> dict[str, Any]:
         """As the API shows it."""
-        shown: dict[str, Any] = {"id": self.id, "object": "file", "bytes": 1000, "created_at": int(self.created)}
+        shown: dict[str, Any] = {"id": self.id, "object": "file", "created_at": int(self.created)}
+        shown["bytes"] = len(self.content) or 1000
         shown |= {"filename": self.name, "purpose": "", "expires_at": self.expires_at}
         if self.public_url:
             shown |= {"public_url": self.public_url, "public_url_expires_at": self.public_url_expires_at}
@@ -174,6 +175,8 @@ class Listings:
             self.looks.append(Look(request.sender, self.world.now, "id", frozenset(), request.path.split("/")[2]))
             return refused(404, "not-found", "File not found")
         self.looks.append(Look(request.sender, self.world.now, "id", frozenset({file.id}), file.id))
+        if request.path.endswith("/content"):
+            return Response(200, file.content, "application/octet-stream")
         if request.method == "DELETE":
             file.deleted = self.world.now
             return answered(200, {"id": file.id, "object": "file", "deleted": True})

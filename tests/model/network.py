@@ -115,11 +115,12 @@ class Network:
             return _gateway(shape, self.world)
         before = len(self.server.jobs)
         response = self.server.answer(request)
+        worked = request.path.startswith("/batches") and response.status < 300
         if attempt is not None and len(self.server.jobs) > before:
             attempt.job = next(reversed(self.server.jobs.values()))
         if response.seconds:
             yield response.seconds
-        if fault and (attempt is None or attempt.job is not None):
+        if fault and (attempt is None or attempt.job is not None or worked):
             return _gateway(shape, self.world)
         if response.ended:
             job = self.server.jobs[response.ended]
@@ -137,10 +138,11 @@ class Network:
             return "unreachable" if not call.paid else "html-502-before"
         if self.world.chance("rate limit", options.rate_limit):
             return "rate-limit"
-        share, faults = (
-            (options.paid_fault, options.paid_faults) if call.paid else (options.free_fault, options.free_faults)
-        )
-        if faults and self.world.chance("paid fault" if call.paid else "free fault", share):
+        makes = call.paid or (call.method == "POST" and call.path == "/batches")
+        share, faults = options.free_fault, options.free_faults
+        if makes:
+            share, faults = options.paid_fault, options.paid_faults
+        if faults and self.world.chance("paid fault" if makes else "free fault", share):
             return self.world.random("kind of fault").choice(faults)
         return ""
 

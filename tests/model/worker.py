@@ -66,23 +66,24 @@ class Process:
     ) -> None:
         self.world, self.network, self.name, self.state = world, network, name, state
         self.random, self.attempt = random, attempt
+        self.started, self.count, self.longest = world.now, 0, LONGEST_TRY
 
     def drive(self, flow: Generator[Any, Any, Any]) -> Generator[float, None, Any]:
         """Carry the real flow out, step by step, unless its worker dies before."""
         value: Any = None
         error: Exception | None = None
-        started, count = self.world.now, 0
         try:
             while True:
                 try:
                     step = flow.throw(error) if error is not None else flow.send(value)
                 except StopIteration as end:
                     return end.value
-                value, error, count = None, None, count + 1
-                if count > MOST_STEPS or self.world.now - started > LONGEST_TRY:
-                    raise Hung(f"{self.name}: {count} steps, {self.world.now - started:.0f} s in one try")
-                if count == self.attempt.dies_at_step:
-                    self.world.note(self.name, f"dies at step {count}, {step!r:.60}")
+                value, error = None, None
+                self.count += 1
+                if self.count > MOST_STEPS or self.world.now - self.started > self.longest:
+                    raise Hung(f"{self.name}: {self.count} steps, {self.world.now - self.started:.0f} s in one try")
+                if self.count == self.attempt.dies_at_step:
+                    self.world.note(self.name, f"dies at step {self.count}, {step!r:.60}")
                     raise Killed
                 try:
                     value = yield from self._step(step)
