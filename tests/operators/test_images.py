@@ -143,8 +143,8 @@ def test_what_templates_render_is_read(sandbox: Sandbox) -> None:
 
 def test_a_result_is_named_after_its_task_or_as_was_asked(sandbox: Sandbox) -> None:
     generate().execute()
-    generate(filename="poster.final.png").execute()
-    generate(filename="poster").execute()
+    generate(filename="poster.final.png", of={"run_id": "tuesday"}).execute()
+    generate(filename="poster", of={"run_id": "wednesday"}).execute()
     first, second, third = names(sandbox)
     assert first.startswith("shop.make.")
     assert first.endswith(".jpg")
@@ -188,6 +188,17 @@ def test_the_key_is_in_no_rendered_field(sandbox: Sandbox) -> None:
     made = run.fresh()
     made.execute(run.context)
     assert sandbox.api_key not in str({field: getattr(made, field) for field in made.template_fields})
+    assert sandbox.api_key not in str(run.xcom)
+    assert sandbox.api_key not in str(run.store.values)
+
+
+@pytest.mark.parametrize("field", ["prompt", "filename", "user", "request_params"])
+def test_a_field_that_rendered_to_the_key_is_refused_before_anything_is_sent(sandbox: Sandbox, field: str) -> None:
+    value: Any = f"a mug {sandbox.api_key}"
+    run = generate(**{field: {"style": value} if field == "request_params" else value})
+    with pytest.raises(AirflowFailException, match="holds the API key of the connection"):
+        run.execute()
+    assert not sandbox.journal
     assert sandbox.api_key not in str(run.xcom)
     assert sandbox.api_key not in str(run.store.values)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from airflow_provider_grok.api import batches, errors, files, jobs, wire
+from airflow_provider_grok.api import batches, errors, files, jobs, polling, wire
 from airflow_provider_grok.api.call import Flow
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.flows.batches.manifest import Row, finish, write_manifest
@@ -61,7 +61,7 @@ class Persisting:
         self.destination, self.max_concurrency, self.min_success = destination, max_concurrency, min_success
         self.terms, self.log = terms, log
         self.keeper: BatchResultStore | None = None
-        self.patience = jobs.ErrorBudget()
+        self.patience = polling.ErrorBudget()
         self.written = self.seen = 0
         self.note, self.wake_after, self.on_links = "", 0.0, False
         self.started_at, rows = self._restore()
@@ -200,7 +200,7 @@ class Persisting:
 
     def rest(self) -> None:
         """Wait in place until the next look."""
-        interval = jobs.pause("batch", self._age(), self.terms.poll_interval)
+        interval = polling.interval("batch", self._age(), self.terms.poll_interval)
         wire.REAL_CLOCK.sleep(max(0.0, min(interval, self.seconds_left())))
 
     def wait(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_grok.api import account, batch_requests, batches, errors, files, jobs
+from airflow_provider_grok.api import batch_requests, batches, errors, files, polling, prices
 from airflow_provider_grok.api.call import BlockingCall, Flow, Now, Sleep
 from airflow_provider_grok.api.kinds import KINDS, kind_of_batch_request
 from airflow_provider_grok.flows.batches.reattach import SETTLING, BatchReattachment
@@ -108,7 +108,7 @@ class BatchPurchase:
     def usage(self) -> dict[str, Any]:
         """The receipt's `usage`: what the batch will cost, as far as there is one."""
         ticks = (self.record.estimate or 0) if self.record and self.batch else 0
-        return {"cost_in_usd_ticks": ticks, "cost_usd": account.usd(ticks), "estimated": self.batch is not None}
+        return {"cost_in_usd_ticks": ticks, "cost_usd": prices.usd(ticks), "estimated": self.batch is not None}
 
     def _done(self, record: Record, batch: batches.Batch, added: int) -> Flow[SubmittedBatch]:
         self.batch = batch
@@ -176,14 +176,14 @@ class BatchPurchase:
             return
         if estimate is None:
             raise errors.CostLimit(
-                f"max_cost_usd={account.usd(limit)} is set, but no price is known for a model of this batch. Name "
+                f"max_cost_usd={prices.usd(limit)} is set, but no price is known for a model of this batch. Name "
                 "models with known prices, or leave max_cost_usd out. Nothing was sent."
             )
         if record.spent + estimate > limit:
-            before = f" after {account.usd(record.spent):.4f} USD before" if record.spent else ""
+            before = f" after {prices.usd(record.spent):.4f} USD before" if record.spent else ""
             raise errors.CostLimit(
-                f"{count} requests would cost about {account.usd(estimate):.4f} USD{before}, more than "
-                f"max_cost_usd={account.usd(limit)}. Raise the limit, or ask for less. Nothing was sent."
+                f"{count} requests would cost about {prices.usd(estimate):.4f} USD{before}, more than "
+                f"max_cost_usd={prices.usd(limit)}. Raise the limit, or ask for less. Nothing was sent."
             )
 
     def _fill(self, batch: batches.Batch, entries: Sequence[Entry]) -> Flow[int]:
@@ -245,7 +245,7 @@ class BatchPurchase:
                 )
             if batch.state.num_requests or batch.cancel_time:
                 return batch
-            yield Sleep(jobs.pause("batch", now - start))
+            yield Sleep(polling.interval("batch", now - start))
             batch = yield from batches.get(batch.batch_id)
             now = yield Now()
         raise errors.JobTimeout(
