@@ -9,7 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_grok.api import errors, files, images, jobs, videos, wire
+from airflow_provider_grok.api import errors, files, images, jobs, polling, videos, wire
 from airflow_provider_grok.api.call import Call, Flow, Now, Sleep
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.kinds import KINDS
@@ -156,7 +156,7 @@ class Task:
                 state = yield from self._wait_in_place(state)
                 if not state.ended:
                     deadline = state.submitted_at + self.timeout
-                    return Deferral(_watch_job(state.job, deadline), state.job_id)
+                    return Deferral(polling.wait(state.job, deadline=deadline), state.job_id)
             state = yield from self.purchase.wait(state)
         except RecoveryPending as pending:
             if not self.plan.deferrable:
@@ -185,17 +185,6 @@ class Task:
     def billed(self) -> dict[str, Any]:
         """The receipt's `billed`."""
         return self.purchase.billed()
-
-
-def _watch_job(job: jobs.Job, deadline: float) -> Flow[Any]:
-    """What the trigger does for a job."""
-    while True:
-        try:
-            return (yield from jobs.wait(job, deadline=deadline))
-        except errors.NotFound:
-            if (yield Now()) >= deadline:
-                raise
-            yield Sleep(10.0)
 
 
 def _watch_files(key: str, count: int, until: float) -> Flow[Any]:
@@ -239,8 +228,7 @@ def steps(endpoint: Endpoint, work: Any) -> Generator[Any, Any, Any]:
     :param endpoint: where and as whom.
     :param work: the flow.
     """
-    public = getattr(wire, "steps", None)
-    return public(endpoint, work) if public else wire._plan(endpoint, work, True)
+    return wire.steps(endpoint, work)
 
 
 def ends_for_good(error: Exception) -> bool:
