@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 log = logging.getLogger(__name__)
@@ -35,13 +36,7 @@ class MediaHosts:
 
         :param listed: hosts, separated by commas or blanks; `http://` in front only where it is meant.
         """
-        origins = [CDN]
-        for word in re.split(r"[\s,]+", listed.strip()):
-            if found := _ORIGIN.fullmatch(word):
-                origins.append(f"{found[1] or 'https'}://{found[2]}{found[3] or ''}".lower())
-            elif word:
-                log.warning("[grok] gallery_media_hosts: %r is no host, such as cdn.example.com. It is left out.", word)
-        return cls(tuple(dict.fromkeys(origins)))
+        return cls(tuple(dict.fromkeys((CDN, *_origins(listed)))))
 
     @classmethod
     def of_airflow(cls) -> MediaHosts:
@@ -65,6 +60,18 @@ class MediaHosts:
             f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {media}; "
             f"media-src {media}; form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
         )
+
+
+# The settings are read at every request; what is wrong with them is said once.
+@cache
+def _origins(listed: str) -> tuple[str, ...]:
+    origins: list[str] = []
+    for word in re.split(r"[\s,]+", listed.strip()):
+        if found := _ORIGIN.fullmatch(word):
+            origins.append(f"{found[1] or 'https'}://{found[2]}{found[3] or ''}".lower())
+        elif word:
+            log.warning("[grok] gallery_media_hosts: %r is no host, such as cdn.example.com. It is left out.", word)
+    return tuple(origins)
 
 
 def kind_of(name: str) -> Kind:

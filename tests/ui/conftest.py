@@ -1,0 +1,30 @@
+"""A real API server under the simple auth manager, with two teams: whoever is in one may read one DAG of two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from . import seeding
+from .api_server import ApiServer, api_server
+
+
+@pytest.fixture(scope="session")
+def server(airflow_database: None) -> Iterator[ApiServer]:
+    """The server, with real logins."""
+    settings = {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "boss:ADMIN",
+        "AIRFLOW__CORE__MULTI_TEAM": "True",
+    }
+    with api_server(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def database(airflow_database: None) -> Iterator[None]:
+    """An empty database, before and after."""
+    seeding.clean()
+    yield
+    seeding.clean()
