@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_grok.ui.names import bears_purchase_key, upload_digest
+from airflow_provider_grok.ui.names import PURCHASE, bears_purchase_key, upload_digest
 
 if TYPE_CHECKING:
     from airflow_provider_grok.api.call import Call
@@ -39,6 +39,7 @@ PATIENCE = 15.0
 MOST_FAILURES = 10_000
 SHOWN = frozenset({"image/png", "image/jpeg", "image/webp", "video/mp4"})
 MANIFEST = "application/jsonl"
+_MANIFEST_NAME = re.compile(rf"\.manifest\.[0-9a-f]{{{PURCHASE}}}\.(?:[0-9a-f]+\.)?jsonl\Z")
 
 
 class NoPreview(Exception):
@@ -179,11 +180,9 @@ class Previews:
 
         conn_id, file_id = key
         got = _asked(conn_id, files.content(file_id, path, limit=FILE_LIMIT))
-        kind = files.media_type(path, name)
-        # Only the first bytes of a picture or a film count; a manifest is told by its name, which is ours.
-        if kind == MANIFEST and not re.search(r"\.manifest\.[0-9a-f]+\.", name):
-            kind = "text/plain"
-        return kind, got.sha256
+        # By the first bytes alone: the copy's name has no ending. A manifest has none of its own, but a name of ours.
+        kind = files.media_type(path)
+        return MANIFEST if kind not in SHOWN and _MANIFEST_NAME.search(name) else kind, got.sha256
 
     def _keep(self, key: tuple[str, str], found: Preview) -> None:
         with self._lock:
