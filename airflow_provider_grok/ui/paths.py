@@ -75,4 +75,6 @@ def _task(place: Place) -> str:
 
 
 def _quoted(part: str) -> str:
-    return quote(part, safe="")
+    # Airflow follows where its frame goes and compares addresses as they are written: what may stand in a path as it
+    # is, as in most ids of runs, stays as it is, or the page would be loaded twice.
+    return quote(part, safe=":+@")
