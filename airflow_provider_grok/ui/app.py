@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from airflow_provider_grok.ui.media import MediaHosts
 from airflow_provider_grok.ui.pages import router
 from airflow_provider_grok.ui.paths import Paths
+from airflow_provider_grok.ui.plugin import PREFIX
 from airflow_provider_grok.ui.templating import render
 
 _WORDS = {
@@ -59,20 +60,22 @@ class SafeHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
-                headers.setdefault("Cache-Control", _keeping(scope, message["status"]))
+                headers.setdefault("Cache-Control", _keeping(scope["path"], message["status"]))
             await send(message)
 
         await self._app(scope, receive, send_safely)
 
 
-def _keeping(scope: Any, status: int) -> str:
-    """How long a browser may keep an answer: previews are billed, scripts change with the package."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
+def _keeping(path: str, status: int) -> str:
+    """How long a browser may keep an answer: previews are billed, scripts change with the package.
+
+    :param path: of the request, with or without the path that Airflow lives at.
+    :param status: of the answer.
+    """
     if status not in (200, 206, 304):
         return "no-store"
-    return {"previews": "private, max-age=3600", "static": "private, max-age=300"}.get(
-        path.split("/")[1] if path.count("/") > 1 else "", "private, no-store"
-    )
+    section = path.partition(f"{PREFIX}/")[2].partition("/")[0]
+    return {"previews": "private, max-age=3600", "static": "private, max-age=300"}.get(section, "private, no-store")
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

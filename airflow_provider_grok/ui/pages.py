@@ -148,7 +148,8 @@ def _page(
     paths = Paths(request.scope.get("root_path", ""))
     labels = may_read_task_instances(place.dag_id, user)
     view = reader_of(request).view(rows, wanted.filter, labels=labels, only=place if place.task_id else None)
-    here = request.url.path
+    # Not the request's own path: a proxy may have taken off what Airflow lives below.
+    here = paths.gallery(place)
     return HTMLResponse(
         render(
             "cards.html" if wanted.part else "gallery.html",

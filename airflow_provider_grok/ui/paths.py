@@ -38,6 +38,15 @@ class Paths:
         """The gallery of a task instance."""
         return f"{self.dag(place.dag_id)}/{_task(place)}"
 
+    def gallery(self, place: Place) -> str:
+        """The gallery of a task instance, a run or a DAG, by what of it is named.
+
+        :param place: with an empty task id: the run; with an empty run id too: the DAG.
+        """
+        if place.task_id:
+            return self.task(place)
+        return self.run(place.dag_id, place.run_id) if place.run_id else self.dag(place.dag_id)
+
     def preview(self, place: Place, file_id: str) -> str:
         """A stored file of a task instance, through the API server."""
         return f"{self.root}/previews/dags/{_quoted(place.dag_id)}/files/{_quoted(file_id)}/{_task(place)}"

@@ -30,11 +30,11 @@ def render(template: str, **values: Any) -> str:
 
 
 def usd(ticks: int) -> str:
-    """An amount in US dollars, with as many places as a picture's price needs.
+    """An amount in US dollars, with as many places as a picture's price needs; nothing is a plain 0.
 
     :param ticks: 1 USD = 1e10.
     """
-    return f"{ticks / TICKS_PER_USD:,.4f} USD"
+    return "0" if not ticks else f"{ticks / TICKS_PER_USD:,.4f} USD"
 
 
 def day(seconds: float | None) -> str:
