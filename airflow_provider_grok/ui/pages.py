@@ -87,7 +87,7 @@ def _latest_views(reader: Reader, runs: Sequence[tuple[xcoms.Run, Sequence[xcoms
     from airflow_provider_grok.ui import receipts
 
     read = [(run, receipts.read(rows)) for run, rows in runs]
-    batches, _ = reader.batches([one for _, several in read for one in several])
+    batches, _ = reader.batches([one for _, several in read for one in several], manifests=False)
     return [
         {
             "run": run,

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from airflow_provider_grok.ui.receipts import FileRow, Place, Receipt
 
 
+#: A page goes on fetching manifests for so many seconds; the results of the rest come from lists.
+MANIFEST_SECONDS = 5.0
+
+
 @dataclass(frozen=True)
 class View:
     """What a page shows.
@@ -95,11 +99,15 @@ class Reader:
             cards += gallery.cards(several, batches, catalog, only)
         return cards
 
-    def batches(self, found: Sequence[Receipt]) -> tuple[dict[Place, Sequence[FileRow]], list[str]]:
+    def batches(
+        self, found: Sequence[Receipt], *, manifests: bool = True
+    ) -> tuple[dict[Place, Sequence[FileRow]], list[str]]:
         """The rows of tasks that keep a batch, and what is missing, in words.
 
         :param found: the receipts.
+        :param manifests: read manifests where previews are on; those that are not at hand are fetched.
         """
+        until = time.monotonic() + MANIFEST_SECONDS
         keeping = {receipt.place: receipt for receipt in found if "kept" in receipt.counts}
         lists = lists_of(xcoms.batch_values(keeping.keys()))
         rows: dict[Place, Sequence[FileRow]] = {}
@@ -107,9 +115,9 @@ class Reader:
         for place, receipt in keeping.items():
             there = lists.get(place)
             rows[place] = there.rows() if there else ()
-            if there and (of_manifest := self._manifest(receipt, there, notes)):
-                rows[place] = of_manifest
-            elif not there or not there.results:
+            if manifests and there and time.monotonic() < until:
+                rows[place] = self._manifest(receipt, there, notes) or rows[place]
+            if not rows[place] and receipt.counts["kept"]:
                 notes.append(f"Task {place.task_id}: no list of results is left in XCom.")
         return rows, notes
 

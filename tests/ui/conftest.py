@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
 from . import seeding
 from .api_server import ApiServer, api_server
@@ -20,6 +22,13 @@ def server(airflow_database: None) -> Iterator[ApiServer]:
     }
     with api_server(settings) as running:
         yield running
+
+
+@pytest.fixture
+def boss(server: ApiServer) -> Iterator[httpx.Client]:
+    """Somebody who may read everything."""
+    with server.client(server.token(SimpleAuthManagerUser(username="boss", role="ADMIN", teams=[]))) as client:
+        yield client
 
 
 @pytest.fixture
