@@ -12,7 +12,8 @@ from . import seeding
 from .api_server import ApiServer, api_server
 
 
-@pytest.fixture(scope="session")
+# Only for the tests here: its settings are the process's environment.
+@pytest.fixture(scope="package")
 def server(airflow_database: None) -> Iterator[ApiServer]:
     """The server, with real logins."""
     settings = {
