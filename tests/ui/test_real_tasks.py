@@ -48,7 +48,7 @@ def test_a_chain_is_seen_with_links_that_were_given_and_taken(
         share = GrokShareOperator(task_id="share", file=first.output)
         unshare = GrokUnshareOperator(task_id="unshare", file=second.output)
         delete = GrokDeleteOperator(task_id="delete", file=third.output)
-        third >> share >> unshare >> delete  # type: ignore[operator]
+        third >> share >> unshare >> delete
     run = run_dag(dag)
     assert run.state == "success"
     one, two, three = cards(boss, "seen_chain", run.run_id)
