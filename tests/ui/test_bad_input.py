@@ -36,11 +36,11 @@ def test_a_run_of_5000_mapped_tasks_stands_with_as_few_queries(boss: httpx.Clien
     seeding.add_tasks("shop", RUN, "edit", told)
     run_page(boss)
     with counted_queries() as queries:
-        started = time.monotonic()
+        started = time.process_time()
         text = run_page(boss)
-        seconds = time.monotonic() - started
+        seconds = time.process_time() - started
     assert len(queries) <= 6, queries
-    assert seconds < 5
+    assert seconds < 3, "of the processor, server and reader together: a busy machine does not count"
     assert "5000 results" in text
     assert "<strong>200.0000 USD</strong>" in text
     assert count_cards(text) == gallery.PAGE
