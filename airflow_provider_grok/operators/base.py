@@ -65,6 +65,7 @@ def receipt(
     counts: dict[str, int] | None = None,
     request: dict[str, Any] | None = None,
     usage: dict[str, Any] | None = None,
+    billed: dict[str, Any] | None = None,
     request_id: str | None = None,
     reused: bool = False,
 ) -> dict[str, Any]:
@@ -74,12 +75,14 @@ def receipt(
     :param counts: of a batch, instead of files.
     :param request: prompt, model and sources.
     :param usage: cost_in_usd_ticks, cost_usd, estimated.
+    :param billed: the same and moderation_ticks, of all attempts of this task instance.
     :param request_id: the server's id of the job.
     :param reused: whether nothing was paid for, or sent, this time.
     """
     nothing = {"cost_in_usd_ticks": 0, "cost_usd": 0.0, "estimated": False}
     what: dict[str, Any] = {"counts": counts} if counts is not None else {"files": files or []}
-    return {**what, "request": request or {}, "usage": usage or nothing, "request_id": request_id, "reused": reused}
+    money = {"usage": usage or nothing, **({"billed": billed} if billed else {})}
+    return {**what, "request": request or {}, **money, "request_id": request_id, "reused": reused}
 
 
 def count_cost(ticks: int, model: object) -> None:

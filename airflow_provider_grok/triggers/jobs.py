@@ -117,12 +117,14 @@ class GrokJobTrigger(BaseTrigger):
         await asyncio.shield(work)
 
     async def _let_go(self) -> None:
-        from airflow_provider_grok.flows.batches import cancel as killing
+        from airflow_provider_grok.flows.batches.cancel import acancel_if_over, report_uncancellable
+        from airflow_provider_grok.hooks.task import task_state
 
+        ti = self.task_instance
         if self.job.kind == "batch":
-            await killing.acancel_if_over(GrokHook(self.grok_conn_id), self.task_instance, self.job.id, log)
+            await acancel_if_over(GrokHook(self.grok_conn_id), ti, self.job.id, log, state_of=task_state)
         else:
-            await killing.atell(self.task_instance, self.job, self.name or "named by its task", log)
+            await report_uncancellable(ti, self.job, self.name or "named by its task", log, state_of=task_state)
 
 
 def _prepare() -> None:

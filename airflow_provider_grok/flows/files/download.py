@@ -114,6 +114,20 @@ def put(copy: Path, target: str) -> None:
         ) from error
 
 
+def exists(target: str) -> bool:
+    """Whether there is something at a path or object-storage URL already.
+
+    :param target: path or URL.
+    :raises GrokError: when the storage does not say.
+    """
+    try:
+        return bool(_at(target).exists())
+    except Exception as error:  # every storage has exceptions of its own
+        raise errors.GrokError(
+            f"{target} could not be looked for: {errors.clean(f'{type(error).__name__}: {error}')}"
+        ) from error
+
+
 def check_destination(folder: str) -> None:
     """See that a folder can be written to, before anything is fetched that is meant for it.
 

@@ -13,7 +13,7 @@ from airflow_provider_grok.api import batch_requests
 from airflow_provider_grok.operators.batches import GrokBatchCancelOperator, generate_image
 from airflow_provider_grok.sandbox.server import Sandbox
 from tests.airflow_task import Killed, TaskRun, Time, asked
-from tests.batch_run import Settle, Store, ask, edits, persisting, submission
+from tests.batch_run import Settle, Store, ask, edits, persisting, submission, user_id
 
 CREATE = {"method": "POST", "path": "/v1/batches"}
 ADD = {"method": "POST", "path": "/v1/batches/*/requests"}
@@ -33,9 +33,9 @@ def made(sandbox: Sandbox) -> list[dict[str, Any]]:
 
 
 def sent_ids(sandbox: Sandbox) -> list[str]:
-    """Ids of all requests in calls that were carried out."""
+    """The user's ids of all requests in calls that were carried out."""
     calls = [one for one in asked(sandbox, "POST", "/requests") if one["status"] == 200]
-    return [entry["batch_request_id"] for call in calls for entry in call["json"]["batch_requests"]]
+    return [user_id(entry["batch_request_id"]) for call in calls for entry in call["json"]["batch_requests"]]
 
 
 def cancel(batch_id: str) -> None:
