@@ -71,7 +71,7 @@ class RowAdder:
             raise self._lost
         raise errors.GrokError(
             f"Batch {self.batch_id} has {len(entries) - len(lacking)} of {len(entries)} requests, though all were sent "
-            f"{ROUNDS} times; the first that it lacks is {entry_id(lacking[0])}. Another try of this task goes on there."
+            f"{ROUNDS} times; the first that it lacks is {entry_id(lacking[0])}. Another try of this task goes on."
         )
 
     def _send(self, chunk: Sequence[Entry]) -> Flow[None]:

@@ -220,8 +220,8 @@ class BatchPurchase:
             before = f" after {account.usd(spent):.4f} USD before" if spent else ""
             raise errors.CostLimit(
                 f"{len(missing)} requests would cost about {account.usd(estimate):.4f} USD{before}, more than "
-                f"max_cost_usd={account.usd(limit)}. Raise the limit to {account.usd(spent + estimate):.4f} or more, or "
-                "ask for less. Nothing was sent."
+                f"max_cost_usd={account.usd(limit)}. Raise the limit to {account.usd(spent + estimate):.4f} or more, "
+                "or ask for less. Nothing was sent."
             )
 
     def _recount(self, held: HeldRows) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.flows.purchases.store import StateStore
 
-#: Largest entry, in bytes: Airflow warns of more than 64 KiB.
-ENTRY_LIMIT = 48 * 1024
+#: Largest entry, in bytes: Airflow warns of more than 64 KiB, and other backends of the store take less.
+ENTRY_LIMIT = 30 * 1024
 
 
 class ChunkWriter:
@@ -18,11 +18,10 @@ class ChunkWriter:
 
     :param store: the task state store.
     :param key: the list's key; its entries are `<key>.0`, `<key>.1`, ...
-    :param limit: largest entry in bytes.
     """
 
-    def __init__(self, store: StateStore, key: str, limit: int = ENTRY_LIMIT) -> None:
-        self.store, self.key, self.limit = store, key, limit
+    def __init__(self, store: StateStore, key: str) -> None:
+        self.store, self.key = store, key
         self.full, self.written = 0, 0
         self._open: list[Any] = []
         self._size = 2
@@ -34,7 +33,7 @@ class ChunkWriter:
         """
         for item in items[self.written :]:
             size = len(json.dumps(item).encode()) + 2
-            if self._open and self._size + size > self.limit:
+            if self._open and self._size + size > ENTRY_LIMIT:
                 self._flush()
                 self.full, self._open, self._size = self.full + 1, [], 2
             self._open.append(item)

@@ -15,6 +15,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from airflow_provider_grok.flows.batches import results
+from airflow_provider_grok.flows.purchases import chunks
 from airflow_provider_grok.operators.batches import generate_image
 from airflow_provider_grok.sandbox.server import Sandbox
 from tests.airflow_task import TaskRun, Time, asked, names
@@ -227,7 +228,7 @@ def test_a_worker_killed_half_way_uploads_only_what_is_missing(
     sandbox: Sandbox, settle: Settle, store: Store, monkeypatch: pytest.MonkeyPatch, write: int
 ) -> None:
     monkeypatch.setattr(results, "SLICE", 5)
-    monkeypatch.setattr(chunks.ChunkWriter.write.__globals__["ChunkWriter"], "limit", 1500, raising=False)
+    monkeypatch.setattr(chunks, "ENTRY_LIMIT", 3000)
     settle(batch_storage=False)
     run = persisting(submission(edits(store(), 16)).execute())
     run.kill(write, torn=write % 2 == 0)
