@@ -31,10 +31,10 @@ class Shop:
         terms = PurchaseOptions.of(hook.settings, **options)
         body = images.generation_body(prompt=prompt, model="grok-imagine-image-2.0", quality="low", **(fields or {}))
         call = images.generate(body)
-        buyer = TaskIdentity(**self.buyer, max_tries=self.max_tries, store=self.store)
-        purchase = hook.purchase(call, terms, buyer=buyer, slot="purchase")
+        identity = TaskIdentity(**self.buyer, max_tries=self.max_tries, store=self.store)
+        purchase = hook.purchase(call, terms, identity=identity, slot="purchase")
         purchase.log = purchase.reattachment.log = logging.getLogger("shop")
-        return purchase, purchase.complete(terms.timeout_of(call), terms.poll_interval)
+        return purchase, purchase.complete(terms.poll_interval)
 
     def carry(self, work: Any) -> Any:
         endpoint = GrokHook().endpoint

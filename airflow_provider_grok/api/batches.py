@@ -13,7 +13,7 @@ from urllib.parse import quote
 from airflow_provider_grok.api import errors, pages, validation
 from airflow_provider_grok.api.call import Call, Flow
 from airflow_provider_grok.api.jobs import Progress
-from airflow_provider_grok.api.model import ApiModel
+from airflow_provider_grok.api.model import ApiModel, ServerId
 
 if TYPE_CHECKING:
     from airflow_provider_grok.api.answer import Answer
@@ -67,7 +67,7 @@ class State(ApiModel):
 class Batch(ApiModel):
     """A batch; the server gives it no status, see `status`."""
 
-    batch_id: str
+    batch_id: ServerId
     name: str = ""
     create_time: str = ""
     expire_time: str = ""
@@ -86,8 +86,7 @@ class Batch(ApiModel):
     def ticks(self) -> int | None:
         """What it has cost so far, where the server says so."""
         costs = self.cost_breakdown
-        ticks = costs.get("total_cost_usd_ticks") if isinstance(costs, Mapping) else None
-        return ticks if isinstance(ticks, int) else None
+        return errors.ticks_of(costs.get("total_cost_usd_ticks")) if isinstance(costs, Mapping) else None
 
     def status(self, now: float) -> Status:
         """Tell how the batch stands.

@@ -84,7 +84,10 @@ class Call(Generic[T]):
         """The path for errors and logs: no query, for it may hold a signature."""
         if "://" not in self.path:
             return f"/v1{self.path.partition('?')[0]}"
-        parts = urlsplit(self.path)
+        try:
+            parts = urlsplit(self.path)
+        except ValueError:
+            return "(a malformed URL)"
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

@@ -95,4 +95,5 @@ def _host(url: str) -> str:
         parts = urlsplit(url)
         return f"{parts.scheme}://{parts.hostname or ''}"
     except ValueError:
-        return errors.clean(url, 60)
+        # Whatever else it holds, user, password and signature stay out of logs.
+        return "a malformed URL"

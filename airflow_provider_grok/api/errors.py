@@ -2,26 +2,32 @@
 
 GrokError
 ├── InvalidRequest            found by us before anything was sent
-├── ApiError                  the server answered, and said no
-│   ├── PermissionDenied            wrong or blocked key, missing right (400 with "API key", 401, 403)
-│   ├── InvalidArgument           400, 413, 415, 422
-│   ├── Moderated             400 on an image request that broke the content rules
+├── ApiError                  the server answered, and said no; a redirect, which no API call follows
+│   ├── PermissionDenied      wrong or blocked key, missing right (400 with "API key", 401, 403)
+│   ├── CreditExhausted       403 or 429 that no waiting cures: no credit left, or the spending limit reached
+│   ├── InvalidArgument       400, 413, 415, 422
+│   ├── Moderated             400 or 403 on a request that broke the content rules
 │   ├── NotFound              404
 │   ├── RateLimited           429; `retry_after` when the server named a time
 │   ├── LinkQuota             429 that no waiting cures: 1,000 active public links
-│   └── ServerUnavailable            408, 409, 425, 5xx, 529
+│   └── ServerUnavailable     408, 409, 425, 5xx, 529
 ├── Unreachable               nothing was sent: refused connection, unknown host
-├── ResponseLost                sent, but no whole answer came back: the work may have been done
-│   └── NotAnApiResponse             an answer came, but not this API's: a web page, no JSON, far too large
+├── ResponseLost              sent, but no whole answer came back: the work may have been done
+│   └── NotAnApiResponse      an answer came, but not this API's: a web page, no JSON, far too large
 ├── JobFailed                 a job ended without a result
 │   └── JobModerated          ... because of the content rules
 ├── JobTimeout                a job was given up on; it may finish later
 └── CostLimit                 the estimate is over `max_cost_usd`; nothing was sent
+
+The class says what was answered, `outcome_unknown` whether that is evidence. Only the API's own refusal is: a 4xx
+other than 408, 409 and 425 whose body has one of the shapes of its errors. A gateway's page under the same status
+gets the same class, and `outcome_unknown`: what the API itself has done meanwhile, nobody has said.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -29,6 +35,11 @@ from typing import Any
 MESSAGE_LIMIT = 600
 #: How many characters of an error's own text are kept.
 LONGEST_MESSAGE = 4000
+#: How many objects and lists may stand inside one another in an answer.
+DEPTH_LIMIT = 100
+#: More ticks than this, 100 million USD, are no price.
+MOST_TICKS = 10**18
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 #: The status that belongs to a code, for an error body that comes with a status of success; any other is a failure.
 _STATUSES = {
     "invalid-argument": 400,
@@ -38,6 +49,15 @@ _STATUSES = {
     "permission-denied": 403,
     "not-found": 404,
 }
+#: Statuses below 500 that say nothing about what was done with the request.
+_UNDECIDED = frozenset({408, 409, 425})
+#: How the API's deserializer words its 422, which is plain text.
+_UNREADABLE = re.compile(
+    r"failed to (?:deserialize|parse)|(?:missing|unknown|duplicate) field|unknown variant|invalid (?:type|value)",
+    re.IGNORECASE,
+)
+#: Words for a field besides its own name.
+_SYNONYMS = {"deferred": "deferr?al|async(?:hronous)?(?:ly)?"}
 
 
 class GrokError(Exception):
@@ -46,11 +66,13 @@ class GrokError(Exception):
     `permanent` is true where asking again would only fail, or pay, again. `billed` is None where nobody can know.
     `transient` is true where the same request, if it does no harm twice, may be sent again soon. `outcome_unknown` is
     true where the server may have carried the request out: what it may have made is looked for before it is sent again.
+    `never_sent` is true where the request did not leave this machine: it is no attempt at all.
     """
 
     permanent = False
     transient = False
     outcome_unknown = False
+    never_sent = False
     billed: bool | None = False
 
     def __init__(self, message: object = "") -> None:
@@ -67,18 +89,21 @@ class InvalidRequest(GrokError, ValueError):
     """The request cannot be right; nothing was sent."""
 
     permanent = True
+    never_sent = True
 
 
 class CostLimit(GrokError):
     """The estimated cost is over the limit; nothing was sent."""
 
     permanent = True
+    never_sent = True
 
 
 class Unreachable(GrokError):
     """No connection came about, so nothing was sent."""
 
     transient = True
+    never_sent = True
 
 
 class ResponseLost(GrokError):
@@ -105,6 +130,7 @@ class ApiError(GrokError):
     :param billed: whether the request was charged; None where it cannot be known.
     :param ticks: what was charged, in ticks of 1e-10 USD, where the answer said so.
     :param retry_after: seconds after which the server wants to be asked again.
+    :param foreign: whether this is not how the API answers, so that what it did is not known.
     """
 
     advice = ""
@@ -120,9 +146,17 @@ class ApiError(GrokError):
         billed: bool | None = False,
         ticks: int | None = None,
         retry_after: float | None = None,
+        foreign: bool = False,
     ) -> None:
         self.method, self.path, self.status, self.code, self.message = method, path, status, code, message
         self.request_id, self.billed, self.ticks, self.retry_after = request_id, billed, ticks, retry_after
+        self.param = ""
+        if foreign:
+            self.outcome_unknown, self.permanent, self.transient = True, False, True
+            self.advice = (
+                "The API does not answer like this: what a gateway or proxy in between said is no refusal. Check the "
+                "connection's host and the network."
+            )
         super().__init__(self._sentence())
 
     @property
@@ -135,6 +169,7 @@ class ApiError(GrokError):
         money = {True: "It was billed.", False: "Nothing was billed.", None: "Whether it was billed is not known."}
         parts = [
             f"{self.brief}.",
+            f"It asks to be left alone for {self.retry_after:.0f} s." if self.retry_after else "",
             f"Request id {self.request_id}." if self.request_id else "",
             f"It was billed ({self.ticks / 1e10:.4f} USD)." if self.ticks and self.billed else money[self.billed],
             self.advice,
@@ -147,6 +182,13 @@ class PermissionDenied(ApiError):
 
     permanent = True
     advice = "Check the API key (the connection's password), its rights and the team's credit in the xAI console."
+
+
+class CreditExhausted(ApiError):
+    """The team has no credit left, or has reached its spending limit; the key is as good as before."""
+
+    permanent = True
+    advice = "Waiting does not help: buy credit or raise the spending limit in the xAI console, then clear the task."
 
 
 class InvalidArgument(ApiError):
@@ -268,9 +310,8 @@ def parse_body(body: bytes) -> tuple[str, str, int | None]:
 
     :param body: the bytes of the answer (docs.x.ai, REST reference; OpenAI style and plain text occur too).
     """
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+    document = loaded(body)
+    if document is None:
         return "", clean(body[: 8 * MESSAGE_LIMIT].decode("utf-8", "replace")) or "(no text)", None
     if not isinstance(document, dict):
         return "", clean(str(document)), None
@@ -281,18 +322,83 @@ def parse_body(body: bytes) -> tuple[str, str, int | None]:
     return clean(normal_code(code), 100), clean(str(message)), ticks_in(document)
 
 
+def loaded(body: bytes) -> Any:
+    """Read JSON as the API writes it; None for anything else.
+
+    In UTF-8 only; not deep enough to overflow the stack of whoever goes through it. What is no JSON though parsers
+    take it (NaN, half a surrogate pair, a number beyond all bounds) becomes null or a question mark.
+
+    :param body: the bytes of an answer.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+        document = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+        if _HALF_PAIR.search(text):
+            whole = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+            document = json.loads(whole)
+    except (ValueError, RecursionError):
+        return None
+    return None if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT and _is_deep(document) else document
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _is_deep(document: Any) -> bool:
+    level = [document]
+    for _ in range(DEPTH_LIMIT):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for many in inner for one in many if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def is_refusal(status: int, body: bytes) -> bool:
+    """Tell whether an answer is the API's own refusal, so that nothing was done: everything else is no evidence.
+
+    :param status: its HTTP status.
+    :param body: its bytes.
+    """
+    if not 400 <= status < 500 or status in _UNDECIDED:
+        return False
+    document = loaded(body)
+    if document is None:
+        text = body[: 8 * MESSAGE_LIMIT].decode("utf-8", "replace").lstrip()
+        return status == 422 and not text.startswith("<") and bool(_UNREADABLE.search(text))
+    error = document.get("error") if isinstance(document, dict) else None
+    return isinstance(error.get("message") if isinstance(error, dict) else error, str)
+
+
 def ticks_in(document: Mapping[str, Any]) -> int | None:
     """Find the billed ticks that an answer reports under `usage`.
 
     :param document: a JSON answer.
     """
     usage = document.get("usage")
-    ticks = usage.get("cost_in_usd_ticks") if isinstance(usage, dict) else None
-    return ticks if isinstance(ticks, int) and not isinstance(ticks, bool) and ticks >= 0 else None
+    return ticks_of(usage.get("cost_in_usd_ticks")) if isinstance(usage, dict) else None
+
+
+def ticks_of(value: object) -> int | None:
+    """Give back an amount of ticks; None for what cannot be one.
+
+    :param value: what an answer says, such as 200000000 for 0.02 USD.
+    """
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TICKS else None
 
 
 def refusal(
-    method: str, path: str, status: int, body: bytes, *, request_id: str | None, paid: bool, retry_after: float | None
+    method: str,
+    path: str,
+    status: int,
+    body: bytes,
+    *,
+    request_id: str | None,
+    paid: bool,
+    retry_after: float | None,
+    check: bool = True,
 ) -> ApiError:
     """Turn an answer that is not a success into the error that fits it best.
 
@@ -303,37 +409,72 @@ def refusal(
     :param request_id: the server's id of the call.
     :param paid: whether the call costs money when it succeeds.
     :param retry_after: seconds that the server asked to wait.
+    :param check: whether the answer must have one of the API's shapes to be believed; not so for storage and CDNs.
     """
     code, message, ticks = parse_body(body)
     kind = _kind(status, code, message)
+    foreign = check and not is_refusal(status, body) and not (status in _UNDECIDED or status >= 500)
+    unknown = foreign or kind.outcome_unknown
     billed: bool | None = bool(ticks) if ticks is not None else False
-    if ticks is None and paid and (kind is Moderated or kind is ServerUnavailable):
+    if ticks is None and paid and (unknown or kind is Moderated):
         billed = None
-    return kind(method, path, status, code, message, request_id, billed, ticks, retry_after)
+    error = kind(method, path, status, code, message, request_id, billed, ticks, retry_after, foreign)
+    error.param = _param(body)
+    return error
+
+
+def _param(body: bytes) -> str:
+    document = loaded(body)
+    inner = document.get("error") if isinstance(document, dict) else None
+    param = inner.get("param") if isinstance(inner, dict) else None
+    return clean(param, 100) if isinstance(param, str) else ""
 
 
 def _kind(status: int, code: str, message: str) -> type[ApiError]:
     if status < 300:
         # Something on the way gave the status, so the code has to say it; unless it does, who knows what was done.
         return _kind(_STATUSES.get(code, 500), code, message)
-    words = message.lower()
-    if status in (401, 403) or (status == 400 and "api key" in words):
-        return PermissionDenied
-    if is_moderation(message):
-        return Moderated
-    if status == 404:
-        return NotFound
-    if status == 429:
-        return LinkQuota if "public" in words and ("quota" in words or "active" in words) else RateLimited
-    if status in (408, 409, 425) or status >= 500:
+    if status >= 500 or status in _UNDECIDED:
         return ServerUnavailable
-    return InvalidArgument
+    if status < 400:
+        return ApiError
+    words = message.lower()
+    # The words come before the status: a 403 may be about the content or the credit, and a 400 about the key.
+    if status == 401 or (status == 400 and "api key" in words):
+        return PermissionDenied
+    if is_moderation(message, code):
+        return Moderated
+    if status == 429 and "public" in words and ("quota" in words or "active" in words):
+        return LinkQuota
+    if status in (402, 403, 429) and _is_credit(words, code):
+        return CreditExhausted
+    return {403: PermissionDenied, 404: NotFound, 429: RateLimited}.get(status, InvalidArgument)
 
 
-def is_moderation(message: str) -> bool:
+def _is_credit(words: str, code: str) -> bool:
+    return "credits" in words or "spending limit" in words or code.endswith("spending-limit")
+
+
+def is_moderation(message: str, code: str = "") -> bool:
     """Tell whether a refusal is about the content rules.
 
     :param message: the server's words.
+    :param code: its code, lower case with dashes.
     """
     words = message.lower()
-    return "moderation" in words or "usage guidelines" in words
+    named = "moderation" in words or "usage guidelines" in words or "safety_check" in words
+    return named or code.endswith("content-moderated")
+
+
+def refuses_field(error: GrokError, field: str) -> bool:
+    """Tell whether the API refused a request because of one of its fields, in whatever words.
+
+    :param error: what the request ended with; only the API's own refusal (400, 403, 422) counts.
+    :param field: name of the field, such as `deferred`.
+    """
+    if not isinstance(error, InvalidArgument | PermissionDenied) or error.outcome_unknown:
+        return False
+    if error.status not in (400, 403, 422):
+        return False
+    words = "|".join(filter(None, (re.escape(field), _SYNONYMS.get(field))))
+    return error.param == field or bool(re.search(rf"(?<!\w)(?:{words})(?!\w)", error.message, re.IGNORECASE))

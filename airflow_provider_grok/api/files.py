@@ -12,7 +12,7 @@ from pydantic import Field
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.call import Call, Flow, Upload
 from airflow_provider_grok.api.downloads import FETCH_LIMIT, Fetched, fetch, fetched
-from airflow_provider_grok.api.model import ApiModel, Link, Moment
+from airflow_provider_grok.api.model import ApiModel, Link, Moment, ServerId
 from airflow_provider_grok.api.storage import (
     FileOutput,
     check_filename,
@@ -57,7 +57,7 @@ PAGE = 100
 class File(ApiModel):
     """A stored file."""
 
-    id: str
+    id: ServerId
     bytes: int = 0
     created_at: int = 0
     filename: str = ""
@@ -80,7 +80,7 @@ class FilePage(ApiModel):
 class Deleted(ApiModel):
     """What became of a file that was to be deleted."""
 
-    id: str
+    id: ServerId
     deleted: bool = True
 
 
@@ -94,7 +94,7 @@ class PublicUrl(ApiModel):
 class Revoked(ApiModel):
     """What became of a link that was to be withdrawn; `revoked` is false where there was none."""
 
-    id: str
+    id: ServerId
     revoked: bool = False
     public_url: Link = None
 

@@ -22,6 +22,7 @@ class KindFacts:
         so long.
     :param recovery_wait: how long the result of a lost response is looked for before the request is sent again.
     :param timeout: how long a task waits for the job, unless it says otherwise.
+    :param defer_after: how long a deferrable task waits on its worker first: a deferral costs about two task starts.
     """
 
     name: Kind
@@ -33,12 +34,13 @@ class KindFacts:
     usual: float
     recovery_wait: float
     timeout: int
+    defer_after: float
 
 
 KINDS: dict[Kind, KindFacts] = {
-    "image": KindFacts("image", "/images", ".jpg", "image/jpeg", 0.5, 5.0, 30.0, 180.0, 15 * 60),
-    "video": KindFacts("video", "/videos", ".mp4", "video/mp4", 2.0, 15.0, 300.0, 1200.0, 3600),
-    "batch": KindFacts("batch", "/batches", "", "", 5.0, 60.0, 15.0, 600.0, 25 * 3600),
+    "image": KindFacts("image", "/images", ".jpg", "image/jpeg", 0.5, 5.0, 30.0, 180.0, 15 * 60, 20.0),
+    "video": KindFacts("video", "/videos", ".mp4", "video/mp4", 2.0, 15.0, 300.0, 1200.0, 3600, 5.0),
+    "batch": KindFacts("batch", "/batches", "", "", 5.0, 60.0, 15.0, 600.0, 25 * 3600, 0.0),
 }
 
 

@@ -189,6 +189,7 @@ def ended(kind: Kind, job_id: str, result: Any, assets: Sequence[Asset], ticks: 
         moderated = errors.JobModerated(kind, job_id, "invalid-argument", words, ticks != 0, ticks)
         return Progress("failed", result, moderated)
     words = f"it is done, and its answer holds no {kind}: neither a link nor a stored file"
-    return Progress(
-        "failed", result, errors.JobFailed(kind, job_id, "", words, bool(ticks) if ticks is not None else None, ticks)
-    )
+    empty = errors.JobFailed(kind, job_id, "", words, bool(ticks) if ticks is not None else None, ticks)
+    # Its stored file may be there all the same.
+    empty.outcome_unknown = True
+    return Progress("failed", result, empty)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _LINK = re.compile(r'https?://[^\x00-\x20\x7f-\xa0"<>\\^`{|}]+')
+_PLAIN = re.compile(r"(?!\.+\Z)[\x21-\x7e]{1,255}")
 #: The last second of the year 9999, beyond which no calendar goes.
 _LAST_SECOND = 253_402_300_799
 
@@ -35,6 +37,12 @@ def _link(value: object) -> object:
     return value if isinstance(value, str) and _LINK.fullmatch(value) else None
 
 
+def _server_id(value: str) -> str:
+    if not _PLAIN.fullmatch(value):
+        raise ValueError("an id must be 1 to 255 printable ASCII characters without blanks")
+    return value
+
+
 def _moment(value: object) -> object:
     number = value
     if (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and value.isdecimal()):
@@ -42,6 +50,8 @@ def _moment(value: object) -> object:
     return number if isinstance(number, int) and 0 <= number <= _LAST_SECOND else None
 
 
+#: An id that the server gave; one that could not stand in a path or a log is refused.
+ServerId = Annotated[str, AfterValidator(_server_id)]
 #: A link for people; None where it is none.
 Link = Annotated[str | None, BeforeValidator(_link)]
 #: Unix seconds; None where they are beyond any calendar.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_grok.api import errors
-from airflow_provider_grok.api.model import BillableModel, Link, Moment
+from airflow_provider_grok.api.model import BillableModel, Link, Moment, ServerId
 
 #: Shortest and longest life of a file or a link, in seconds.
 SHORTEST_LIFE, LONGEST_LIFE = 3600, 30 * 24 * 3600
@@ -34,7 +34,7 @@ class FileOutput(BillableModel):
     `public_url_error` says why a stored result has no link though one was asked for.
     """
 
-    file_id: str
+    file_id: ServerId
     filename: str = ""
     expires_at: Moment = None
     public_url: Link = None

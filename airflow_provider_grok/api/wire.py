@@ -3,7 +3,8 @@
 An endpoint function returns a `Call`: what to send, how to read the answer, whether it costs money. A job of several
 steps is a generator (`Flow`) that yields calls, sleeps, questions for the time and blocking asides, and gets each
 one's outcome back. `run` carries a call or a flow out in a thread, `arun` on an event loop; both step the same
-generators, and the retry rule (`_attempts`) is one of them, so it exists once.
+generators, and the retry rule (`_attempts`) is one of them, so it exists once. `steps` puts work under that rule: who
+carries its steps out by other means than HTTP, such as a simulated server, starts there.
 """
 
 from __future__ import annotations
@@ -11,21 +12,23 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
+from airflow_provider_grok.api import client as clients
 from airflow_provider_grok.api import errors
-from airflow_provider_grok.api.answer import Answer, ResponseReader
+from airflow_provider_grok.api.answer import Answer
 from airflow_provider_grok.api.call import BlockingCall, Call, Flow, Now, Sleep, Step, Upload, Work
+from airflow_provider_grok.api.client import quiet_logs
+from airflow_provider_grok.api.deadline import Watchdog
 from airflow_provider_grok.api.endpoint import Endpoint
+from airflow_provider_grok.api.response import ResponseReader
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx
 
     from airflow_provider_grok.api.model import ApiModel
@@ -37,12 +40,15 @@ __all__ = [
     "Endpoint",
     "Flow",
     "Now",
+    "Session",
     "Sleep",
     "Step",
     "Upload",
     "Work",
     "arun",
     "run",
+    "session",
+    "steps",
 ]
 
 T = TypeVar("T")
@@ -75,30 +81,88 @@ class RealClock:
 REAL_CLOCK: Clock = RealClock()
 
 
-def run(endpoint: Endpoint, work: Work[T], *, clock: Clock = REAL_CLOCK, may_buy: bool = True) -> T:
+class Session:
+    """All that one task does, over one client and the connections that it keeps; for one thread.
+
+    :param endpoint: where and as whom.
+    :param clock: the time to live by.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, clock: Clock = REAL_CLOCK) -> None:
+        self.endpoint, self.clock = endpoint, clock
+        self._client: httpx.Client | None = None
+        #: Its connections, for the watchdog; more are never open at a time.
+        self._streams: deque[Any] = deque(maxlen=64)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the next call would open new ones."""
+        if self._client:
+            self._client.close()
+            self._client = None
+
+    def run(self, work: Work[T], *, may_buy: bool = True) -> T:
+        """Carry a call or a flow out in this thread, and return its value.
+
+        :param work: a call or a flow.
+        :param may_buy: whether calls that cost money may be among its steps.
+        :raises GrokError: whatever the flow does not handle itself.
+        """
+        outcome = _Outcome()
+        for step in outcome.drive(steps(self.endpoint, work, may_buy)):
+            with outcome:
+                if isinstance(step, Call):
+                    outcome.value = _send(self.client, self._streams, self.endpoint, step)
+                elif isinstance(step, Sleep):
+                    self.clock.sleep(step.seconds)
+                else:
+                    outcome.value = self.clock.now() if isinstance(step, Now) else step.action()
+        result: T = outcome.result
+        return result
+
+    @property
+    def client(self) -> httpx.Client:
+        """The client, made when the first call needs it."""
+        if self._client is None:
+            self._client = clients.client(self.endpoint)
+        return self._client
+
+
+def session(endpoint: Endpoint, *, clock: Clock = REAL_CLOCK) -> Session:
+    """Open a session: `with wire.session(endpoint) as session: session.run(flow)`.
+
+    :param endpoint: where and as whom.
+    :param clock: the time to live by.
+    """
+    return Session(endpoint, clock=clock)
+
+
+def run(
+    endpoint: Endpoint,
+    work: Work[T],
+    *,
+    clock: Clock = REAL_CLOCK,
+    may_buy: bool = True,
+    session: Session | None = None,
+) -> T:
     """Carry a call or a flow out in this thread, and return its value.
 
     :param endpoint: where and as whom.
     :param work: a call or a flow.
     :param clock: the time to live by.
     :param may_buy: whether calls that cost money may be among its steps.
+    :param session: a session of the same endpoint to use, with its own clock; None: one for this work alone.
     :raises GrokError: whatever the flow does not handle itself.
     """
-    import httpx
-
-    steps = _plan(endpoint, work, may_buy)
-    outcome = _Outcome()
-    with httpx.Client(timeout=endpoint.timeout, verify=_tls(), follow_redirects=False) as client:
-        for step in outcome.drive(steps):
-            with outcome:
-                if isinstance(step, Call):
-                    outcome.value = _send(client, endpoint, step)
-                elif isinstance(step, Sleep):
-                    clock.sleep(step.seconds)
-                else:
-                    outcome.value = clock.now() if isinstance(step, Now) else step.action()
-    result: T = outcome.result
-    return result
+    if session is not None and session.endpoint == endpoint:
+        return session.run(work, may_buy=may_buy)
+    with Session(endpoint, clock=clock) as own:
+        return own.run(work, may_buy=may_buy)
 
 
 async def arun(endpoint: Endpoint, work: Work[T], *, clock: Clock = REAL_CLOCK, may_buy: bool = True) -> T:
@@ -112,10 +176,9 @@ async def arun(endpoint: Endpoint, work: Work[T], *, clock: Clock = REAL_CLOCK, 
     :param may_buy: whether calls that cost money may be among its steps.
     :raises GrokError: whatever the flow does not handle itself.
     """
-    steps = _plan(endpoint, work, may_buy)
     outcome = _Outcome()
     async with shared_client(endpoint) as shared:
-        for step in outcome.drive(steps):
+        for step in outcome.drive(steps(endpoint, work, may_buy)):
             with outcome:
                 if isinstance(step, Call):
                     async with shared.gate:
@@ -155,8 +218,16 @@ class _Outcome:
         return self.error is not None
 
 
-def _plan(endpoint: Endpoint, work: Work[T], may_buy: bool) -> Generator[Step, Any, T]:
-    """Step a call or a flow, putting every call under the retry rule."""
+def steps(endpoint: Endpoint, work: Work[T], may_buy: bool = True) -> Generator[Step, Any, T]:
+    """Step a call or a flow, putting every call under the retry rule; needs no network and no clock.
+
+    What it yields is to be carried out: a `Call` gives an `Answer`, a `Sleep` None, `Now` unix seconds, a
+    `BlockingCall` what its action gives. Outcomes are sent in, errors of a step thrown in.
+
+    :param endpoint: says how often a call is tried.
+    :param work: a call or a flow.
+    :param may_buy: whether calls that cost money may be among its steps.
+    """
     outcome = _Outcome()
     for step in outcome.drive(iter(work)):
         with outcome:
@@ -184,7 +255,7 @@ def _attempts(endpoint: Endpoint, call: Call[T]) -> Generator[Step, Any, T]:
     for attempt in range(1, most + 1):
         try:
             answer: Answer = yield call
-            if answer.status == 404 and attempt > 1 and call.absent:
+            if attempt > 1 and call.absent and answer.status == 404 and errors.is_refusal(404, answer.body):
                 return call.absent()
             return _read(call, answer)
         except errors.GrokError as error:
@@ -198,27 +269,46 @@ def _attempts(endpoint: Endpoint, call: Call[T]) -> Generator[Step, Any, T]:
 def pause_after(error: errors.GrokError, attempt: int, *, may_repeat: bool) -> float | None:
     """How long to wait before sending a call again; None where it must not be sent again.
 
-    A 429 was refused before any work, so every call may follow it; everything else only calls that do no harm twice.
+    The API's own 429 was refused before any work, so every call may follow it. After everything else, a 429 of
+    something in between too, only calls that do no harm twice are sent again.
 
     :param error: what the attempt ended with.
     :param attempt: number of that attempt, from 1.
     :param may_repeat: whether sending the call twice does no harm.
     """
+    if not may_repeat and error.outcome_unknown:
+        return None
     jitter = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, keeps no secret
+    short = min(8.0, 0.25 * 2.0 ** (attempt - 1)) * jitter
     if isinstance(error, errors.RateLimited):
-        if error.retry_after is None:
-            return min(30.0, 2.0 ** (attempt - 1)) * jitter
-        return error.retry_after if error.retry_after <= LONGEST_WAIT else None
-    if may_repeat and error.transient:
-        if isinstance(error, errors.ServerUnavailable) and error.retry_after is not None:
-            return error.retry_after if error.retry_after <= LONGEST_WAIT else None
-        return min(8.0, 0.25 * 2.0 ** (attempt - 1)) * jitter
-    return None
+        return _asked_for(error.retry_after, short, min(30.0, 2.0 ** (attempt - 1)) * jitter)
+    if not may_repeat or not error.transient:
+        return None
+    if isinstance(error, errors.ServerUnavailable):
+        return _asked_for(error.retry_after, short, short)
+    # A page or a redirect in the API's place will not be gone in a second: it is for who waits to bear it.
+    return None if isinstance(error, errors.ApiError) else short
+
+
+def _asked_for(retry_after: float | None, least: float, usual: float) -> float | None:
+    """The pause that a server asks for, but not so short that it makes a busy loop, and none over a minute."""
+    if retry_after is None:
+        return usual
+    return max(retry_after, least) if retry_after <= LONGEST_WAIT else None
 
 
 def _read(call: Call[T], answer: Answer) -> T:
     if 200 <= answer.status < 300 or answer.status in call.accept:
-        return call.read(answer)
+        try:
+            return call.read(answer)
+        except errors.InvalidRequest as error:
+            trouble = errors.clean(str(error), 200)
+        except errors.GrokError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            trouble = errors.clean(f"{type(error).__name__}: {error}", 200)
+        # The server made it up, and the request was sent: neither the caller's mistake nor a fault of the program.
+        raise errors.NotAnApiResponse(f"{call.method} {call.shown_path}: the answer makes no sense ({trouble}).")
     if answer.status in (404, 405) and answer.content_type == "text/html" and not call.anonymous:
         # The API itself says no in JSON: this is some other server, and about the thing asked for it says nothing.
         answer.document()
@@ -230,43 +320,65 @@ def _read(call: Call[T], answer: Answer) -> T:
         request_id=answer.request_id,
         paid=call.paid,
         retry_after=answer.retry_after(),
+        check=not call.anonymous,
     )
 
 
-def _send(client: httpx.Client, endpoint: Endpoint, call: Call[Any]) -> Answer:
-    import httpx
+def _send(client: httpx.Client, streams: deque[Any], endpoint: Endpoint, call: Call[Any]) -> Answer:
+    reader, failure = ResponseReader(endpoint, call), None
 
-    intake = ResponseReader(endpoint, call)
-    try:
-        with intake.request() as request, client.stream(**request) as response, intake.body(response) as sink:
-            for chunk in response.iter_bytes():
-                sink(chunk)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise intake.failure(error) from error
-    return intake.answer()
+    def trace(event: str, info: Mapping[str, Any]) -> None:
+        reader.trace(event, info)
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            streams.append(info["return_value"])
+
+    with quiet_logs(), Watchdog(reader.deadline, streams) as watchdog:
+        try:
+            with (
+                reader.request() as request,
+                client.stream(**request, extensions={"trace": trace}) as response,
+                reader.body(response) as take,
+            ):
+                for chunk in response.iter_raw():
+                    take(chunk)
+        except (errors.GrokError, OSError):
+            # Trouble with a file of this machine is the flow's: it knows which file, and why.
+            raise
+        except Exception as error:
+            failure = reader.failure(error)
+    if watchdog.expired:
+        failure = reader.too_late()
+    # Raised here, so that the client's exception, which may show headers, does not hang on it as its context.
+    if failure:
+        raise failure
+    return reader.answer()
 
 
 async def _asend(client: httpx.AsyncClient, endpoint: Endpoint, call: Call[Any]) -> Answer:
-    import httpx
+    import anyio
 
-    intake = ResponseReader(endpoint, call)
-    try:
-        with intake.request() as request:
-            async with client.stream(**request) as response:
-                with intake.body(response) as sink:
-                    async for chunk in response.aiter_bytes():
-                        sink(chunk)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise intake.failure(error) from error
-    return intake.answer()
+    reader, failure = ResponseReader(endpoint, call), None
 
+    async def trace(event: str, info: Mapping[str, Any]) -> None:
+        reader.trace(event, info)
 
-@cache
-def _tls() -> ssl.SSLContext:
-    # Loading the certificates is most of what a client costs to make.
-    import httpx
-
-    return httpx.create_ssl_context()
+    with quiet_logs(), anyio.move_on_after(reader.deadline.left()) as scope:
+        try:
+            with reader.request() as request:
+                async with client.stream(**request, extensions={"trace": trace}) as response:
+                    with reader.body(response) as take:
+                        async for chunk in response.aiter_raw():
+                            take(chunk)
+                            scope.deadline = anyio.current_time() + reader.deadline.left()
+        except (errors.GrokError, OSError):
+            raise
+        except Exception as error:
+            failure = reader.failure(error)
+    if scope.cancelled_caught:
+        failure = reader.too_late()
+    if failure:
+        raise failure
+    return reader.answer()
 
 
 def prepare(*documents: type[ApiModel]) -> None:
@@ -274,7 +386,7 @@ def prepare(*documents: type[ApiModel]) -> None:
 
     :param documents: models of answers that will be read.
     """
-    _tls()
+    clients.tls()
     for document in documents:
         document.model_rebuild()
 
@@ -302,12 +414,9 @@ async def shared_client(endpoint: Endpoint) -> AsyncIterator[SharedClient]:
 
     :param endpoint: where and as whom.
     """
-    import httpx
-
     here = _shared.setdefault(asyncio.get_running_loop(), {})
     if endpoint not in here:
-        client = httpx.AsyncClient(timeout=endpoint.timeout, verify=_tls(), follow_redirects=False)
-        here[endpoint] = SharedClient(client, asyncio.Semaphore(endpoint.max_in_flight))
+        here[endpoint] = SharedClient(clients.async_client(endpoint), asyncio.Semaphore(endpoint.max_in_flight))
     shared = here[endpoint]
     shared.users += 1
     try:

@@ -100,11 +100,13 @@ class BaseGrokHook(BaseHook):
         :raises GrokError: when the job failed; says whether it was billed.
         """
         from airflow_provider_grok.api import wire
+        from airflow_provider_grok.flows.purchases.in_flight import alone
         from airflow_provider_grok.flows.purchases.options import PurchaseOptions
 
-        terms = PurchaseOptions.of(self.settings, **options)
-        purchase = self.purchase(call, terms, key=key)
-        return _or_raise(wire.run(self.endpoint, purchase.complete(terms.timeout_of(call), terms.poll_interval)))
+        chosen = PurchaseOptions.of(self.settings, **options)
+        purchase = self.purchase(call, chosen, key=key)
+        with alone(purchase.in_common):
+            return _or_raise(wire.run(self.endpoint, purchase.complete(chosen.poll_interval)))
 
     async def abuy(self, call: Call[Accepted], key: str | None = None, **options: Any) -> PurchaseResult:
         """Buy like `buy`, on the running event loop.
@@ -116,45 +118,52 @@ class BaseGrokHook(BaseHook):
         import asyncio
 
         from airflow_provider_grok.api import wire
+        from airflow_provider_grok.flows.purchases.in_flight import alone_on_loop
         from airflow_provider_grok.flows.purchases.options import PurchaseOptions
 
-        terms = await asyncio.to_thread(lambda: PurchaseOptions.of(self.settings, **options))
-        purchase = await asyncio.to_thread(self.purchase, call, terms, key=key)
-        work = purchase.complete(terms.timeout_of(call), terms.poll_interval)
-        return _or_raise(await wire.arun(purchase.endpoint, work))
+        chosen = await asyncio.to_thread(lambda: PurchaseOptions.of(self.settings, **options))
+        purchase = await asyncio.to_thread(self.purchase, call, chosen, key=key)
+        async with alone_on_loop(purchase.in_common):
+            return _or_raise(await wire.arun(purchase.endpoint, purchase.complete(chosen.poll_interval)))
 
     def purchase(
         self,
         call: Call[Accepted],
-        terms: PurchaseOptions,
+        options: PurchaseOptions,
         *,
         key: str | None = None,
-        buyer: TaskIdentity | None = None,
+        identity: TaskIdentity | None = None,
         slot: str | None = None,
+        can_defer: bool = False,
     ) -> Purchase:
-        """The purchase of a paid call on given terms, as flows.
+        """The purchase of a paid call, as flows.
 
         :param call: the paid call.
-        :param terms: how it is to be stored, reused and limited.
+        :param options: how it is to be stored, reused and limited.
         :param key: tells equal requests of one task apart.
-        :param buyer: who buys; None: the task that is running, or nobody.
-        :param slot: key of its record; None: one for each different request.
+        :param identity: who buys; None: the task that is running, or nobody.
+        :param slot: its own part of the record key; None: one for each different request.
+        :param can_defer: whether a trigger can go on looking for the result of a lost response.
         """
-        from airflow_provider_grok.flows.purchases.key import digest_of, request_digest
+        from airflow_provider_grok.flows.purchases.key import digest_of, earlier_digests, request_digest
         from airflow_provider_grok.flows.purchases.purchase import Purchase
         from airflow_provider_grok.flows.purchases.result import check_purchase
         from airflow_provider_grok.hooks.task import current_task
 
         check_purchase(call)
-        digest = request_digest(call.path, call.body or {})
+        body = call.body or {}
+        digest = request_digest(call.path, body)
+        digests = [digest, *earlier_digests(call.path, body, by_hook=slot is None or options.reuse == "always")]
         return Purchase(
-            terms.order(call),
-            buyer or current_task(),
+            options.request(call),
+            identity or current_task(),
             self.endpoint,
-            digest=digest_of([digest, key]) if key else digest,
+            digests=[digest_of([one, key]) if key else one for one in digests],
             slot=slot or digest_of([digest, key])[:16],
-            reuse=terms.reuse,
-            recovery_wait=self.settings.recovery_wait,
+            reuse=options.reuse,
+            recovery_wait=options.recovery_wait_of(call),
+            timeout=options.timeout_of(call),
+            can_defer=can_defer,
             log=self.log,
         )
 

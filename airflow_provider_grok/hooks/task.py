@@ -45,10 +45,24 @@ def task_identity(context: Mapping[str, Any]) -> TaskIdentity:
 
     :param context: the Airflow task context.
     """
+    from airflow.sdk import conf
+
     from airflow_provider_grok.flows.purchases.store import TaskIdentity
 
     ti, store = context["ti"], TaskStateStore(context["task_state_store"])
-    return TaskIdentity(ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries, store)
+    # Airflow counts tries on when a task is cleared, and `max_tries` with them.
+    try_number = getattr(ti, "try_number", None)
+    return TaskIdentity(
+        ti.dag_id,
+        ti.run_id,
+        ti.task_id,
+        ti.map_index,
+        ti.max_tries,
+        store,
+        try_number=try_number or 1,
+        retries_left=None if try_number is None else try_number <= ti.max_tries,
+        cleared_on_success=conf.getboolean("state_store", "clear_on_success", fallback=False),
+    )
 
 
 def current_task() -> TaskIdentity:

@@ -43,7 +43,8 @@ class GrokOperator(BaseOperator):
         """
         if self.do_xcom_push:
             for key, value in values.items():
-                context["ti"].xcom_push(key=key, value=value)
+                told = {**value, "grok_conn_id": self.grok_conn_id} if key == "receipt" else value
+                context["ti"].xcom_push(key=key, value=told)
 
 
 @contextmanager
@@ -68,21 +69,33 @@ def receipt(
     billed: dict[str, Any] | None = None,
     request_id: str | None = None,
     reused: bool = False,
+    submitted_at: float | None = None,
+    seconds: float | None = None,
 ) -> dict[str, Any]:
     """What a task did and what it cost, in the one shape that every operator pushes as `receipt`.
 
     :param files: one row per file: file_id, filename, expires_at, public_url, public_url_expires_at, reason.
     :param counts: of a batch, instead of files.
     :param request: prompt, model and sources.
-    :param usage: cost_in_usd_ticks, cost_usd, estimated.
-    :param billed: the same and moderation_ticks, of all attempts of this task instance.
+    :param usage: what this delivery cost: cost_in_usd_ticks, cost_usd, estimated.
+    :param billed: what the task instance may have been billed over all its tries: the same, and moderation_ticks.
     :param request_id: the server's id of the job.
     :param reused: whether nothing was paid for, or sent, this time.
+    :param submitted_at: unix seconds at which the job was submitted.
+    :param seconds: how long the job took.
     """
     nothing = {"cost_in_usd_ticks": 0, "cost_usd": 0.0, "estimated": False}
     what: dict[str, Any] = {"counts": counts} if counts is not None else {"files": files or []}
-    money = {"usage": usage or nothing, **({"billed": billed} if billed else {})}
-    return {**what, "request": request or {}, **money, "request_id": request_id, "reused": reused}
+    return {
+        **what,
+        "request": request or {},
+        "usage": usage or nothing,
+        "billed": billed or {**nothing, "moderation_ticks": 0},
+        "request_id": request_id,
+        "reused": reused,
+        "submitted_at": submitted_at,
+        "seconds": seconds,
+    }
 
 
 def count_cost(ticks: int, model: object) -> None:

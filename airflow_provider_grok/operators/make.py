@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from airflow.sdk import conf
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_grok.api.call import Call
+    from airflow_provider_grok.api.call import Call, Flow
     from airflow_provider_grok.api.errors import GrokError, JobModerated, Moderated
     from airflow_provider_grok.api.jobs import Accepted
     from airflow_provider_grok.flows.purchases.key import Reuse
     from airflow_provider_grok.flows.purchases.options import PurchaseOptions
-    from airflow_provider_grok.flows.purchases.purchase import Purchase
+    from airflow_provider_grok.flows.purchases.purchase import Purchase, RecoveryPending
     from airflow_provider_grok.flows.purchases.result import PurchaseResult, PurchaseState
 
     Duration = timedelta | float | str
 
+T = TypeVar("T")
 #: Seconds that the scheduler's own limit on a deferral lies behind the trigger's deadline.
 BACKSTOP = 60.0
 #: Where the task state store keeps the record of a task's one purchase.
@@ -49,7 +50,9 @@ class GrokMakeOperator(GrokOperator):
     :param on_moderated: `fail` or `skip` the task when the content rules took a result away.
     :param deferrable: wait in the triggerer, not on a worker; default: Airflow's `[operators] default_deferrable`.
     :param timeout: how long to wait for xAI, from the submission: timedelta or seconds.
-    :param poll_interval: seconds between two looks; None: by the job's age.
+    :param poll_interval: seconds between two polls; None: by the job's age.
+    :param defer_after: seconds from the submission that a deferrable task waits on its worker first, for a deferral
+        costs about two starts of a task; None: 20 s for pictures, 5 s for videos.
     :param user: tag of an end user, for xAI's logs.
     :param request_params: further fields of the request, merged last and not checked.
     """
@@ -65,6 +68,7 @@ class GrokMakeOperator(GrokOperator):
         "on_moderated",
         "timeout",
         "poll_interval",
+        "defer_after",
         "user",
         "request_params",
     )
@@ -83,6 +87,7 @@ class GrokMakeOperator(GrokOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         timeout: Duration | None = timedelta(minutes=15),
         poll_interval: float | None = None,
+        defer_after: Duration | None = None,
         user: str | None = None,
         request_params: Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -98,6 +103,7 @@ class GrokMakeOperator(GrokOperator):
         self.deferrable = deferrable
         self.timeout = timeout
         self.poll_interval = poll_interval
+        self.defer_after = defer_after
         self.user = user
         self.request_params = request_params
 
@@ -119,39 +125,73 @@ class GrokMakeOperator(GrokOperator):
         with translate_errors(), self._receipt_at_least(context):
             self._check()
             purchase = self._purchase(context)
-            try:
-                standing = self._drive(purchase.submit())
-                if self.deferrable:
-                    standing = self._drive(purchase.poll_once(standing))
-                    if not standing.ended:
-                        self._defer(standing)
-                standing = self._drive(
-                    purchase.wait(standing, self._terms.timeout_of(self._call), self._terms.poll_interval)
-                )
-            except self._moderation() as error:
-                self._push_receipt(context, purchase.partial_result(error))
-                count_cost(error.ticks or 0, (self._call.body or {}).get("model"))
-                return self._refused(error)
-            return self._deliver(context, purchase, standing)
+            return self._carry_out(context, purchase, purchase.submit())
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None, **_: Any) -> Any:
-        """Look at the job again after the trigger did, and deliver; the event is believed for nothing but its id.
+        """Poll the job again after the trigger did, and deliver; the event is believed for nothing but its id.
 
         :param context: the task's context.
         :param event: what the trigger said.
         """
-        from airflow_provider_grok.api.errors import GrokError
-
         event = event or {}
         with translate_errors(), self._receipt_at_least(context):
             purchase = self._purchase(context)
-            seen = event.get("status")
-            standing = self._drive(purchase.resume(event.get("job_id"), ended=seen == "ended"))
-            if standing.ended:
-                return self._deliver(context, purchase, standing)
-            if seen in ("error", "gone"):
-                raise GrokError(str(event.get("message")))
-            raise purchase.timeout_error(standing)
+            ended = event.get("status") == "ended"
+            return self._carry_out(context, purchase, purchase.resume(event.get("job_id"), ended=ended), event)
+
+    def _carry_out(
+        self, context: Context, purchase: Purchase, flow: Flow[PurchaseState], event: dict[str, Any] | None = None
+    ) -> Any:
+        from airflow_provider_grok.flows.purchases.purchase import RecoveryPending
+
+        try:
+            state = self._drive(flow)
+            if event is not None and not state.ended:
+                self._check_event(purchase, state, event)
+            if self.deferrable and not state.ended:
+                state = self._wait_in_place(purchase, state)
+                if not state.ended:
+                    self._defer(state)
+            state = self._drive(purchase.wait(state, poll_interval=self._options.poll_interval))
+        except RecoveryPending as pending:
+            if not self.deferrable:
+                raise
+            self._defer_search(pending)
+        except self._moderation() as error:
+            self._push_receipt(context, purchase.partial_result(error))
+            count_cost(error.ticks or 0, (self._call.body or {}).get("model"))
+            return self._refused(error)
+        return self._deliver(context, purchase, state)
+
+    def _check_event(self, purchase: Purchase, state: PurchaseState, event: dict[str, Any]) -> None:
+        """What the trigger came back with, where the job it waited for has not ended.
+
+        :raises GrokError: for an error of the trigger, or a job that was not finished in time.
+        """
+        from pendulum import now
+
+        from airflow_provider_grok.api.errors import GrokError
+
+        seen = event.get("status")
+        if purchase.submissions or (event and not event.get("job_id")):
+            # The trigger looked for a lost response, or the job it waited for has been replaced.
+            return
+        if seen in ("error", "gone"):
+            raise GrokError(str(event.get("message")))
+        raise purchase.timeout_error(state, now("UTC").timestamp())
+
+    def _wait_in_place(self, purchase: Purchase, state: PurchaseState) -> PurchaseState:
+        """Wait on the worker while that costs less than a deferral, which is about two starts of a task."""
+        from airflow_provider_grok.api.errors import JobTimeout
+        from airflow_provider_grok.api.kinds import KINDS
+
+        state = self._drive(purchase.poll_once(state))
+        usual = KINDS[state.kind].defer_after
+        patience = usual if self._options.defer_after is None else self._options.defer_after
+        try:
+            return self._drive(purchase.wait(state, patience, self._options.poll_interval)) if patience else state
+        except JobTimeout:
+            return state
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; where the trigger was lost or overdue, the job itself is asked what became of it."""
@@ -172,7 +212,7 @@ class GrokMakeOperator(GrokOperator):
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
-    def _drive(self, flow: Any) -> Any:
+    def _drive(self, flow: Flow[T]) -> T:
         from airflow_provider_grok.api import wire
 
         return wire.run(self.hook.endpoint, flow)
@@ -185,13 +225,13 @@ class GrokMakeOperator(GrokOperator):
 
     def _purchase(self, context: Context) -> Purchase:
         from airflow_provider_grok.flows.purchases.options import PurchaseOptions
-        from airflow_provider_grok.flows.purchases.purchase import Purchase
+        from airflow_provider_grok.flows.purchases.store import LedgerStore
         from airflow_provider_grok.hooks.task import task_identity
 
-        buyer = task_identity(context)
-        self._terms: PurchaseOptions = PurchaseOptions.of(
+        identity = task_identity(context)
+        self._options: PurchaseOptions = PurchaseOptions.of(
             self.hook.settings,
-            begun=buyer.has_begun(Purchase.key(SLOT)),
+            begun=LedgerStore(identity.store, SLOT).read().has_begun(),
             filename=self.filename,
             expires_after=self.expires_after,
             expires_at=self.expires_at,
@@ -200,28 +240,46 @@ class GrokMakeOperator(GrokOperator):
             reuse=self.reuse,
             timeout=self.timeout,
             poll_interval=self.poll_interval,
+            defer_after=self.defer_after,
         )
         self._call = self.request()
-        self._buying = self.hook.purchase(self._call, self._terms, buyer=buyer, slot=SLOT)
+        self._buying = self.hook.purchase(
+            self._call, self._options, identity=identity, slot=SLOT, can_defer=self.deferrable
+        )
         return self._buying
 
-    def _defer(self, standing: PurchaseState) -> None:
+    def _defer(self, state: PurchaseState) -> None:
+        deadline = state.submitted_at + self._options.timeout_of(self._call)
+        self._defer_until(
+            deadline,
+            kind=state.kind,
+            job_id=state.job_id,
+            submitted_at=state.submitted_at,
+            poll_interval=self._options.poll_interval,
+            name=state.name,
+        )
+
+    def _defer_search(self, pending: RecoveryPending) -> None:
+        """Let the triggerer look for the result of a lost response: this costs no worker."""
+        from pendulum import now
+
+        self.log.warning("%s", pending)
+        self._defer_until(
+            pending.until,
+            kind=pending.kind,
+            job_id="",
+            submitted_at=now("UTC").timestamp(),
+            key=pending.key,
+            count=pending.count,
+        )
+
+    def _defer_until(self, deadline: float, **arguments: Any) -> None:
         from pendulum import now
 
         from airflow_provider_grok.triggers.jobs import GrokJobTrigger
 
-        record = standing.record
-        deadline = record.at + self._terms.timeout_of(self._call)
         left = max(deadline - now("UTC").timestamp(), 0.0) + BACKSTOP
-        trigger = GrokJobTrigger(
-            kind=standing.job.kind,
-            job_id=standing.job.id,
-            submitted_at=record.at,
-            deadline=deadline,
-            grok_conn_id=self.grok_conn_id,
-            poll_interval=self._terms.poll_interval,
-            name=record.name,
-        )
+        trigger = GrokJobTrigger(deadline=deadline, grok_conn_id=self.grok_conn_id, **arguments)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=math.ceil(left)))
 
     # -- delivery --------------------------------------------------------------------------------------------------
@@ -243,10 +301,10 @@ class GrokMakeOperator(GrokOperator):
                 )
             raise
 
-    def _deliver(self, context: Context, purchase: Purchase, standing: PurchaseState) -> Any:
+    def _deliver(self, context: Context, purchase: Purchase, state: PurchaseState) -> Any:
         from airflow_provider_grok.operators.delivery import check
 
-        bought: PurchaseResult = self._drive(purchase.conclude(standing))
+        bought = self._drive(purchase.conclude(state))
         self._push_receipt(context, bought)
         if not bought.reused:
             count_cost(bought.ticks, (self._call.body or {}).get("model"))
@@ -255,7 +313,7 @@ class GrokMakeOperator(GrokOperator):
         if bought.failure:
             raise bought.failure
         check(bought, self.on_moderated)
-        if self._terms.link and any(row.file_id and not row.public_url for row in bought.rows):
+        if self._options.link and any(row.file_id and not row.public_url for row in bought.rows):
             self._push_receipt(context, self._shared(bought))
         ids = bought.file_ids
         return ids if self.wants_list() else ids[0]
@@ -266,7 +324,7 @@ class GrokMakeOperator(GrokOperator):
 
         from airflow_provider_grok.api import files
 
-        link, rows = self._terms.link, list(bought.rows)
+        link, rows = self._options.link, list(bought.rows)
         for index, row in enumerate(rows):
             if row.file_id and not row.public_url:
                 made = self.hook.run(files.share(row.file_id, None if link is True else link))
@@ -278,18 +336,21 @@ class GrokMakeOperator(GrokOperator):
         from airflow_provider_grok.operators.delivery import request_told
 
         self._bought = bought
-        call = getattr(self, "_call", None)
+        call, purchase = getattr(self, "_call", None), getattr(self, "_buying", None)
         self.push(
             context,
             receipt=receipt(
                 files=[row.row() for row in bought.rows],
                 request=request_told(call.body or {}) if call else {},
                 usage=bought.usage(),
+                billed=purchase.billed() if purchase else None,
                 request_id=bought.job_id,
                 reused=bought.reused,
+                submitted_at=bought.submitted_at,
+                seconds=bought.seconds,
             ),
         )
-        if getattr(self, "_terms", None) and self._terms.link:
+        if getattr(self, "_options", None) and self._options.link:
             urls = [row.public_url for row in bought.rows if row.file_id]
             self.push(context, public_url=urls if self.wants_list() else (urls or [None])[0])
 

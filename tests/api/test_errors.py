@@ -123,3 +123,143 @@ def test_a_moderated_job_names_its_id_and_what_it_cost() -> None:
         "video job r1 failed (invalid-argument): Rejected. It was billed (0.8500 USD). "
         "The same request would fail again: change it."
     )
+
+
+HTML = b"<html><title>403 Forbidden</title></html>"
+API_SHAPES = [
+    {"code": "invalid-argument", "error": "no"},
+    {"error": {"message": "no", "type": "t", "param": None, "code": "x"}},
+    {"error": "no"},
+]
+FOREIGN_SHAPES: list[Any] = [
+    HTML,
+    b"",
+    b"upstream connect error",
+    {"message": "no"},
+    {"message": "no", "code": "x"},
+    {"detail": "no"},
+    {"error": None},
+    {"error": {"code": 403}},
+    {"errors": ["no"]},
+    {},
+    ["no"],
+    "no",
+]
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 415, 422, 429])
+@pytest.mark.parametrize("body", API_SHAPES)
+def test_the_apis_own_refusal_says_that_nothing_was_done(status: int, body: Any) -> None:
+    error = refused(status, body, paid=True)
+    assert (error.outcome_unknown, error.billed) == (False, False)
+    assert error.permanent is (status != 429)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 415, 422, 429])
+@pytest.mark.parametrize("body", FOREIGN_SHAPES)
+def test_what_something_in_between_says_refuses_nothing(status: int, body: Any) -> None:
+    error = refused(status, body, paid=True)
+    assert (error.outcome_unknown, error.permanent, error.transient, error.billed) == (True, False, True, None)
+    assert "API key" not in error.advice
+    assert "gateway" in error.advice
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 302, 307, 308, 408, 409, 425, 500, 502, 503, 504, 529])
+@pytest.mark.parametrize("body", [*API_SHAPES, HTML, {}])
+def test_no_status_but_a_4xx_is_a_refusal_even_in_the_apis_own_shape(status: int, body: Any) -> None:
+    error = refused(status, body, paid=True)
+    assert (error.outcome_unknown, error.permanent, error.billed) == (True, False, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("Failed to deserialize the JSON body into the target type: missing field `prompt` at line 1 column 2", False),
+        ("quality: unknown variant `ultra`, expected one of `low`, `medium`, `high`, `auto`", False),
+        ("Unprocessable Entity", True),
+        ("<html>missing field</html>", True),
+    ],
+)
+def test_the_plain_text_of_a_422_is_the_apis(text: str, unknown: bool) -> None:
+    assert refused(422, text.encode(), paid=True).outcome_unknown is unknown
+    assert refused(400, text.encode(), paid=True).outcome_unknown
+
+
+def test_what_a_storage_service_says_of_a_link_need_not_have_the_apis_shape() -> None:
+    raw = b"<Error><Code>NoSuchKey</Code></Error>"
+    error = errors.refusal("GET", "/a", 404, raw, request_id=None, paid=False, retry_after=None, check=False)
+    assert (type(error), error.permanent, error.outcome_unknown) == (errors.NotFound, True, False)
+
+
+def test_what_never_left_is_no_attempt() -> None:
+    assert errors.Unreachable.never_sent
+    assert not errors.Unreachable.outcome_unknown
+    assert errors.InvalidRequest.never_sent
+    assert not errors.ResponseLost.never_sent
+    assert not refused(400, {"error": "no"}).never_sent
+
+
+SAFETY = "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_CSAM"
+CREDIT = (
+    "Your team 0 has either used all available credits or reached its monthly spending limit. To continue making API "
+    "requests, please purchase more credits or raise your spending limit."
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "kind"),
+    [
+        (403, "permission-denied", SAFETY, errors.Moderated),
+        (400, "Client specified an invalid argument", SAFETY, errors.Moderated),
+        (400, "imagine:content-moderated", "Generated image rejected by content moderation.", errors.Moderated),
+        (400, "imagine:content_moderated", "Rejected.", errors.Moderated),
+        (403, "permission-denied", CREDIT, errors.CreditExhausted),
+        (429, "Some resource has been exhausted", CREDIT, errors.CreditExhausted),
+        (402, "", CREDIT, errors.CreditExhausted),
+        (403, "personal-team-blocked:spending-limit", "Blocked.", errors.CreditExhausted),
+        (403, "permission-denied", "reference_audios is not enabled for your team.", errors.PermissionDenied),
+        (429, "resource-exhausted", "Too many requests for team 0.", errors.RateLimited),
+        (400, "invalid-argument", "Incorrect API key provided: xai-1.", errors.PermissionDenied),
+        (500, "internal", "content moderation service failed", errors.ServerUnavailable),
+    ],
+)
+def test_the_words_of_a_refusal_come_before_its_status(
+    status: int, code: str, message: str, kind: type[errors.ApiError]
+) -> None:
+    error = refused(status, {"code": code, "error": message}, paid=True)
+    assert type(error) is kind
+    assert ("Check the API key" in str(error)) is (kind is errors.PermissionDenied)
+
+
+def test_a_team_without_credit_is_told_to_buy_some_and_not_to_wait() -> None:
+    error = refused(429, {"code": "Some resource has been exhausted", "error": CREDIT})
+    assert (error.permanent, error.transient, error.outcome_unknown) == (True, False, False)
+    assert "buy credit" in str(error)
+
+
+def test_moderation_under_another_status_still_says_what_it_cost() -> None:
+    body = {"code": "x", "error": "Rejected by content moderation.", "usage": {"cost_in_usd_ticks": 400_000_000}}
+    for status in (200, 403):
+        error = refused(status, body, paid=True)
+        assert (error.billed, error.ticks) == (True, 400_000_000)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "refuses"),
+    [
+        (400, {"code": "invalid-argument", "error": "Argument not supported: deferred"}, True),
+        (400, {"error": "Deferred requests are not available for your team."}, True),
+        (403, {"code": "permission-denied", "error": "Asynchronous generation is not enabled"}, True),
+        (422, b"Failed to deserialize the JSON body into the target type: unknown field `deferred`", True),
+        (400, {"error": {"message": "Unsupported", "param": "deferred", "code": "x"}}, True),
+        (400, {"error": "Argument not supported: deferred_until"}, False),
+        (400, {"error": "Argument not supported: size"}, False),
+        (403, {"error": "Content violates usage guidelines: deferred"}, False),
+        (429, {"error": "Too many deferred requests"}, False),
+        (404, {"error": "deferred not found"}, False),
+        (400, {"message": "deferred is not supported"}, False),
+        (500, {"error": "deferred"}, False),
+    ],
+)
+def test_a_refusal_of_a_field_is_known_by_its_name_in_any_wording(status: int, body: Any, refuses: bool) -> None:
+    assert errors.refuses_field(refused(status, body), "deferred") is refuses

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_grok.api import account, batches, errors, files, images, jobs, outcomes, videos
-from airflow_provider_grok.api.answer import PATIENCE
 from airflow_provider_grok.api.call import Call
+from airflow_provider_grok.api.deadline import PATIENCE
 from airflow_provider_grok.api.endpoint import Endpoint
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_grok.api import errors, files, images, wire
+from airflow_provider_grok.api.answer import Answer
 from airflow_provider_grok.api.call import BlockingCall, Call, Flow, Now, Sleep
 
 PICTURE = {"model": "grok-imagine-image", "prompt": "a mug"}
@@ -79,11 +82,104 @@ def test_a_429_without_a_time_is_retried_after_1_s_doubling_to_30_with_jitter(as
         assert most / 2 <= pause <= most
 
 
+FOREIGN_429 = ["<html>slow down</html>", "{}", '{"message": "Too Many Requests"}', ""]
+
+
+@pytest.mark.parametrize("body", FOREIGN_429)
+def test_a_429_that_is_not_the_apis_is_not_followed_by_a_second_purchase(ask: Any, script: Any, body: str) -> None:
+    script.say(429, body, retry_after="1")
+    with pytest.raises(errors.RateLimited) as caught:
+        ask(pay())
+    assert (len(script.requests), caught.value.outcome_unknown, caught.value.billed) == (1, True, None)
+
+
+@pytest.mark.parametrize("body", FOREIGN_429)
+def test_a_429_that_is_not_the_apis_is_waited_for_by_what_may_be_repeated(ask: Any, script: Any, body: str) -> None:
+    script.say(429, body, retry_after="3")
+    script.say(200, "{}")
+    assert ask(ping()) == {}
+    assert ask.slept == [3.0]
+
+
+def test_the_apis_429_is_retried_for_a_purchase_too(ask: Any, script: Any) -> None:
+    script.say(429, '{"code": "resource-exhausted", "error": "Too many requests for team 0."}')
+    script.say(200, '{"request_id": "r"}')
+    assert ask(pay()).job_id == "r"
+
+
+PAGE = "<html>Access denied by the proxy</html>"
+NO_EVIDENCE: list[tuple[int, str]] = [
+    *((status, PAGE) for status in (200, 302, 400, 402, 403, 404, 405, 407, 413, 422, 429, 500, 502)),
+    *((status, '{"message": "Forbidden"}') for status in (200, 400, 403, 404, 429, 500)),
+    *((status, '{"code": "invalid-argument", "error": "no"}') for status in (200, 302, 408, 409, 425, 500, 503)),
+    *((200, body) for body in ("", "{}", "[]", '{"data": []}', '{"status": "pending"}')),
+    (204, ""),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), NO_EVIDENCE)
+def test_a_purchase_answered_by_no_evidence_is_sent_once_and_its_outcome_is_unknown(
+    ask: Any, script: Any, status: int, body: str
+) -> None:
+    script.say(status, body, content_type="text/html" if body is PAGE else "application/json")
+    if body == '{"data": []}':
+        # Done, and nothing in it: that is a result, which the flow looks into.
+        assert ask(pay()).finished.state == "failed"
+        return
+    with pytest.raises(errors.GrokError) as caught:
+        ask(pay())
+    assert len(script.requests) == 1
+    error = caught.value
+    assert (error.outcome_unknown, error.permanent, error.never_sent, error.billed) == (True, False, False, None)
+
+
+def test_a_gateways_404_does_not_make_a_repeated_delete_a_success(ask: Any, script: Any) -> None:
+    script.answers.append(b"")
+    script.say(404, '{"message": "no Route matched"}')
+    with pytest.raises(errors.NotFound):
+        ask(files.delete("file_1"))
+
+
 def test_a_429_of_more_than_a_minute_is_left_to_airflow_and_named(ask: Any, script: Any) -> None:
     script.say(429, '{"error": "slow down"}', retry_after="61")
     with pytest.raises(errors.RateLimited) as caught:
         ask(ping())
     assert (caught.value.retry_after, ask.slept, caught.value.permanent) == (61.0, [], False)
+    assert "61 s" in str(caught.value)
+
+
+PAST = formatdate(1_000_000_000, usegmt=True)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("after", ["0", "-0", "-1e300", "0.0001", "nan", PAST])
+def test_a_server_that_wants_to_be_asked_at_once_makes_no_busy_loop(
+    ask: Any, script: Any, status: int, after: str
+) -> None:
+    for _ in range(4):
+        script.say(status, '{"error": "later"}', retry_after=after)
+    script.say(200, "{}")
+    ask(ping())
+    assert len(ask.slept) == 4
+    for pause, least in zip(ask.slept, [0.125, 0.25, 0.5, 1.0], strict=True):
+        assert least <= pause <= 8
+
+
+@pytest.mark.parametrize("after", ["inf", "Infinity", "1e999", "99999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wish_beyond_all_bounds_is_named_as_a_year_at_the_most(ask: Any, script: Any, after: str) -> None:
+    script.say(503, '{"error": "later"}', retry_after=after)
+    with pytest.raises(errors.ServerUnavailable, match="left alone for 31536000 s") as caught:
+        ask(ping())
+    assert (caught.value.retry_after, ask.slept) == (365 * 86_400, [])
+
+
+def test_a_date_to_wait_for_counts_from_the_answers_own_date(ask: Any, script: Any) -> None:
+    ahead = time() + 3600
+    dates = {"date": formatdate(ahead, usegmt=True), "retry_after": formatdate(ahead + 20, usegmt=True)}
+    script.say(429, "{}", **dates)
+    script.say(200, "{}")
+    ask(ping())
+    assert ask.slept == [20.0]
 
 
 def test_a_full_link_quota_is_not_retried_for_no_waiting_cures_it(ask: Any, script: Any) -> None:
@@ -290,3 +386,95 @@ def test_a_loop_that_is_gone_leaves_no_client_behind(sandbox: Any) -> None:
     asyncio.run(wire.arun(endpoint, files.listing()))
     gc.collect()
     assert not any(wire._shared.values())
+
+
+class Lines:
+    """Stands between a client and the sandbox, and counts the connections that are made."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.count = port, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            self.count += 1
+            far = socket.create_connection(("127.0.0.1", self.port))
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._copy, args=(one, other), daemon=True).start()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := source.recv(65536):
+                target.sendall(chunk)
+            target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def lines(sandbox: Any) -> Iterator[Lines]:
+    lines = Lines(int(sandbox.url.rpartition(":")[2].removesuffix("/v1")))
+    yield lines
+    lines.listener.shutdown(socket.SHUT_RDWR)
+    lines.listener.close()
+
+
+def test_all_work_of_a_session_goes_over_one_connection(sandbox: Any, lines: Lines) -> None:
+    endpoint = wire.Endpoint(lines.url, sandbox.api_key)
+    with wire.session(endpoint) as session:
+        session.run(files.listing())
+        job_id = session.run(pay()).job_id
+        session.run(images.poll(job_id))
+        wire.run(endpoint, files.listing(), session=session)
+    assert lines.count == 1
+
+
+def test_a_session_without_calls_opens_no_client_and_a_closed_one_none_again(sandbox: Any) -> None:
+    with wire.Session(wire.Endpoint(sandbox.url, sandbox.api_key)) as session:
+        assert session.run(quiet()) == "done"
+        assert session._client is None
+        client = session.client
+    assert client.is_closed
+    assert session._client is None
+
+
+def quiet() -> Flow[str]:
+    yield Now()
+    return "done"
+
+
+def test_a_session_of_another_endpoint_is_not_used(sandbox: Any, script: Any) -> None:
+    script.say(200, "{}")
+    with wire.session(wire.Endpoint(sandbox.url, sandbox.api_key)) as session:
+        assert wire.run(wire.Endpoint(script.url, "other"), ping(), session=session) == {}
+    assert b"Bearer other" in script.requests[0]
+
+
+def test_steps_are_taken_without_network_and_clock_under_the_retry_rule() -> None:
+    plan = wire.steps(wire.Endpoint(key="k", max_attempts=3), countdown())
+    assert next(plan) == Now()
+    assert plan.send(1.0) == Sleep(5)
+    assert plan.send(None) == Now()
+    aside = plan.send(6.0)
+    assert isinstance(aside, BlockingCall)
+    call = plan.send("aside")
+    assert isinstance(call, Call)
+    pause = plan.send(Answer("GET", call.shown_path, 503, body=b'{"error": "later"}'))
+    assert isinstance(pause, Sleep)
+    assert plan.send(None) is call
+    with pytest.raises(StopIteration) as end:
+        plan.send(Answer("GET", call.shown_path, 200, body=b'{"id": 3}'))
+    assert end.value.value == [5.0, "aside", {"id": 3}]
+
+
+def test_an_error_thrown_into_the_steps_is_retried_or_the_flows(sandbox: Any) -> None:
+    plan = wire.steps(wire.Endpoint(key="k"), pay())
+    assert next(plan).paid  # type: ignore[union-attr]
+    with pytest.raises(errors.ResponseLost):
+        plan.throw(errors.ResponseLost("lost"))
+    with pytest.raises(errors.InvalidRequest, match="costs money"):
+        next(wire.steps(wire.Endpoint(key="k"), pay(), may_buy=False))

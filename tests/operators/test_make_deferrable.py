@@ -233,4 +233,6 @@ def test_killing_a_waiting_task_says_what_goes_on(sandbox: Sandbox, capsys: pyte
 
 def test_nothing_is_asked_of_the_files_of_others_while_waiting(slow: Sandbox, time: Time) -> None:
     resumed(generate())
-    assert not asked(slow, "GET", "/v1/files")
+    (look,) = asked(slow, "GET", "/v1/files")
+    sent = next(index for index, one in enumerate(slow.journal) if one["method"] == "POST")
+    assert slow.journal.index(look) < sent

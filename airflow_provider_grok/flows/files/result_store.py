@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import tempfile
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,6 +56,15 @@ class StoredResult:
     public_url: str | None = None
     public_url_expires_at: int | None = None
     reason: str | None = None
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> StoredResult:
+        """Read a row as a receipt or a record has it; fields of other releases are ignored.
+
+        :param row: the row.
+        """
+        known = {one.name for one in fields(StoredResult)}
+        return cls(**{name: value for name, value in row.items() if name in known})
 
     @classmethod
     def of_file(cls, file: files.File) -> StoredResult:

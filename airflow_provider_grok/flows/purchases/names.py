@@ -10,19 +10,25 @@ from airflow_provider_grok.api.call import Flow
 from airflow_provider_grok.flows.purchases.key import KEY_LENGTH
 
 LONGEST_NAME = 255
+#: Characters of a stored file's name before the key.
+LONGEST_STEM = 60
 #: As much of a request's id as goes into a name: as long as our own ids may be; those of other programs have no limit.
 LONGEST_ID = 128
 #: What follows a name's last dot and is longer than this is no ending.
 LONGEST_ENDING = 16
+#: Files that a look without a search goes through.
+NEWEST = 300
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _BATCH = re.compile(rf"(.*)\.([0-9a-f]{{{KEY_LENGTH}}})")
 
 
-def marked_name(token: str, *, filename: str | None, default: str, extension: str) -> str:
-    """The name of a stored file, with a token in it.
+def marked_name(key: str, *, filename: str | None, default: str, extension: str) -> str:
+    """The name of a stored file, with an idempotency key in it.
 
-    :param token: the token.
+    The stem is at most 60 characters long, so that a server that shortens names does not cut the key.
+
+    :param key: the key.
     :param filename: the name that the user asked for; its ending is kept.
     :param default: the stem where the user asked for none, `<dag>.<task>`.
     :param extension: the ending where there is none, with its dot, or an empty string.
@@ -33,7 +39,7 @@ def marked_name(token: str, *, filename: str | None, default: str, extension: st
         stem, ending = (stem, dot + ending) if ends else (filename, extension)
     else:
         stem, ending = default, extension
-    return f"{stem[: LONGEST_NAME - len(token) - len(ending) - 1]}.{token}{ending}"
+    return f"{stem[:LONGEST_STEM]}.{key}{ending}"
 
 
 def batch_name(stem: str, token: str) -> str:
@@ -87,14 +93,36 @@ def _mark(request_id: str) -> str:
     return f"{flat[:LONGEST_ID]}~{hashlib.sha256(request_id.encode()).hexdigest()[:8]}"
 
 
-def bearing(token: str) -> Flow[list[files.File]]:
-    """All stored files that have a token in their names.
+def bears(name: str, key: str) -> bool:
+    """Whether a name has a key in it, however the server altered the rest of it.
 
-    :param token: the token.
+    :param name: a file's or batch's name.
+    :param key: the key: hex digits, which no other hex digit may touch.
     """
+    return re.search(rf"(?<![0-9a-f]){re.escape(key)}(?![0-9a-f])", name.lower()) is not None
+
+
+def search(text: str) -> Flow[list[files.File]]:
+    """Files that the server's fuzzy search finds by a text in their names, newest first.
+
+    :param text: a key, or a whole name.
+    """
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
     try:
-        found: list[files.File] = yield from files.listing(filter=f'name = "{token}"')
+        return (yield from files.listing(filter=f'name = "{quoted}"'))
     except errors.InvalidArgument:
         # A server that does not take the filter is asked for everything.
-        found = yield from files.listing()
-    return [file for file in found if f".{token}." in f"{file.filename}."]
+        return (yield from files.listing())
+
+
+def newest_files() -> Flow[list[files.File]]:
+    """The newest files of the team, without the help of any search."""
+    return (yield from files.listing(limit=NEWEST))
+
+
+def bearing(key: str) -> Flow[list[files.File]]:
+    """All stored files that have a key in their names.
+
+    :param key: the key.
+    """
+    return [file for file in (yield from search(key)) if bears(file.filename, key)]

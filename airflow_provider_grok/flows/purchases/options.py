@@ -163,7 +163,9 @@ class PurchaseOptions:
     :param max_cost: most ticks that the task may spend over all its tries; None: no limit.
     :param reuse: how far an equal request counts as the same purchase.
     :param timeout: seconds from the submission to wait; None: 15 minutes for pictures, 1 hour for videos.
-    :param poll_interval: seconds between two looks; None: by the job's age.
+    :param poll_interval: seconds between two polls; None: by the job's age.
+    :param recovery_wait: seconds to look for the result of a lost response; None: by the kind of job.
+    :param defer_after: seconds that a deferrable task waits on its worker first; None: by the kind of job.
     """
 
     filename: str | None = None
@@ -173,6 +175,8 @@ class PurchaseOptions:
     reuse: Reuse = "run"
     timeout: int | None = None
     poll_interval: float | None = None
+    recovery_wait: float | None = None
+    defer_after: float | None = None
 
     @classmethod
     def of(cls, settings: Settings, *, begun: bool = False, **options: Any) -> PurchaseOptions:
@@ -185,7 +189,7 @@ class PurchaseOptions:
         :raises InvalidRequest: for an option that does not exist, or a value that cannot be.
         """
         known = {"filename", "expires_after", "expires_at", "share", "max_cost_usd", "reuse", "timeout"}
-        if unknown := options.keys() - known - {"poll_interval"}:
+        if unknown := options.keys() - known - {"poll_interval", "defer_after"}:
             raise errors.InvalidRequest(f"{sorted(unknown)} are no options of a purchase: {sorted(known)} are.")
         after, at = options.get("expires_after"), options.get("expires_at")
         file_life = life(after, at, usual=settings.expires_after, begun=begun)
@@ -197,10 +201,12 @@ class PurchaseOptions:
             reuse=reuse_of(options.get("reuse") or "run"),
             timeout=_timeout(options.get("timeout")),
             poll_interval=_interval(options),
+            recovery_wait=settings.recovery_wait,
+            defer_after=_defer_after(options.get("defer_after")),
         )
 
-    def order(self, call: Call[Accepted]) -> PurchaseRequest:
-        """The order for a paid call.
+    def request(self, call: Call[Accepted]) -> PurchaseRequest:
+        """What is to be bought by a paid call.
 
         :param call: the paid call.
         """
@@ -217,6 +223,25 @@ class PurchaseOptions:
 
         return self.timeout if self.timeout is not None else kind_of(call.path).timeout
 
+    def recovery_wait_of(self, call: Call[Accepted]) -> float:
+        """Seconds to look for the result of a lost response.
+
+        :param call: the paid call.
+        :raises InvalidRequest: for a wait, set in the connection, that is longer than the job itself is waited for.
+        """
+        from airflow_provider_grok.api.kinds import kind_of
+
+        timeout = self.timeout_of(call)
+        if self.recovery_wait is None:
+            return min(kind_of(call.path).recovery_wait, timeout)
+        if self.recovery_wait > timeout:
+            raise errors.InvalidRequest(
+                f"The connection's extra recovery_wait={self.recovery_wait:g} s is longer than timeout={timeout} s: a "
+                "lost picture would be looked for longer than it is waited for. Shorten recovery_wait, or give a "
+                "longer timeout. Nothing was sent."
+            )
+        return self.recovery_wait
+
 
 def _name(value: Any) -> str | None:
     return None if value in (None, "", "None") else str(value)
@@ -228,6 +253,13 @@ def _timeout(value: Any) -> int | None:
         raise errors.InvalidRequest(
             f"timeout={value!r} leaves no time to wait for what would be paid for. Give a time above 0 s."
         )
+    return asked
+
+
+def _defer_after(value: Any) -> int | None:
+    asked = seconds("defer_after", value)
+    if asked is not None and asked < 0:
+        raise errors.InvalidRequest(f"defer_after={value!r} is no time. Give 0 s or more.")
     return asked
 
 
@@ -252,8 +284,10 @@ def _ticks(asked: Any, usual: float | None) -> int | None:
         limit = round(float(value) * TICKS_PER_USD)
     except (TypeError, ValueError, OverflowError):
         limit = -1
-    if limit < 0:
-        raise errors.InvalidRequest(f"max_cost_usd={value!r} is no amount of US dollars, such as 2.50.")
+    if limit <= 0:
+        raise errors.InvalidRequest(
+            f"max_cost_usd={value!r} is no amount of US dollars above 0, such as 2.50. Leave it out for no limit."
+        )
     return limit
 
 

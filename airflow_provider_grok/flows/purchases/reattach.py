@@ -1,187 +1,130 @@
-"""What an earlier try left of a purchase: its job, its files, or nothing; and files of an equal request elsewhere."""
+"""Reattachment: what the API shows of a purchase that an earlier try, or another task, has made or begun."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from airflow_provider_grok.api import errors, files, jobs
-from airflow_provider_grok.api.call import Flow, Now, Sleep
-from airflow_provider_grok.api.kinds import KINDS
+from airflow_provider_grok.api.call import Flow, Now
 from airflow_provider_grok.flows.files.result_store import StoredResult, lives_long_enough
-from airflow_provider_grok.flows.purchases.key import Reuse
-from airflow_provider_grok.flows.purchases.names import bearing
-from airflow_provider_grok.flows.purchases.result import PurchaseRequest, PurchaseResult, PurchaseState
-from airflow_provider_grok.flows.purchases.store import Record
+from airflow_provider_grok.flows.purchases.ledger import PurchaseRecord
+from airflow_provider_grok.flows.purchases.names import bears, newest_files, search
 
-#: Seconds by which the clocks of worker and server may differ.
-CLOCK_SLACK = 600.0
+#: The least life, in seconds, that a file of a finished purchase must have left to be returned again.
+LEAST_LIFETIME = 3600
 
 
 class Reattachment:
-    """Finds again what was bought before.
+    """Asks the API for what may be there of a purchase.
 
-    :param order: what is to be bought.
-    :param reuse: how far an equal request counts as the same purchase.
-    :param max_tries: the buyer's: it differs from a record's when a person cleared the task since.
-    :param recovery_wait: seconds to look for the result of a lost answer; None: as long as such a job usually takes.
+    :param count: how many files the purchase makes.
+    :param expires_after: life of its files that is asked for, in seconds; None: no end.
+    :param shared: whether files of other tasks count (`reuse="always"`): only those that live long enough do.
     :param log: where to tell what is found.
     """
 
-    def __init__(
-        self,
-        order: PurchaseRequest,
-        reuse: Reuse,
-        *,
-        max_tries: int = 0,
-        recovery_wait: float | None = None,
-        log: logging.Logger | Any = None,
-    ) -> None:
-        self.order, self.reuse, self.max_tries = order, reuse, max_tries
-        usual = KINDS[order.kind].recovery_wait
-        self.recovery_wait = usual if recovery_wait is None else recovery_wait
-        self.log = log or logging.getLogger(__name__)
+    def __init__(self, count: int, expires_after: int | None, *, shared: bool, log: logging.Logger | Any) -> None:
+        self.count, self.expires_after, self.shared, self.log = count, expires_after, shared, log
+        self.looks = 0
+        self.too_old: set[str] = set()
 
-    def standing(self, record: Record) -> Flow[PurchaseState | None]:
-        """How a recorded purchase stands; None where nothing came of it, so that it is to be bought.
+    def recorded_files(self, record: PurchaseRecord) -> Flow[list[StoredResult] | None]:
+        """The recorded files as they are now; None where one is a 404, or about to end.
 
-        :param record: its record.
+        :param record: the record of a finished purchase.
         """
-        by_phase: dict[str, Callable[[Record], Flow[PurchaseState | None]]] = {
-            "done": self._done,
-            "submitted": self._submitted,
-            "intended": self._intended,
-            "failed": self._failed,
-        }
-        recall = by_phase.get(record.phase)
-        return (yield from recall(record)) if recall else None
-
-    def _done(self, record: Record) -> Flow[PurchaseState | None]:
-        result = record.result or {}
         alive: list[StoredResult] = []
-        for row in (StoredResult(**row) for row in result.get("files", [])):
+        now: float = yield Now()
+        for row in (StoredResult.of_row(row) for row in (record.result or {}).get("files", [])):
             if not row.file_id:
                 alive.append(row)
                 continue
             try:
-                alive.append(StoredResult.of_file((yield from files.get(row.file_id))))
+                file = yield from files.get(row.file_id)
             except errors.NotFound:
-                self.log.warning("File %s of the finished purchase is gone: buying anew.", row.file_id)
+                self.log.warning("File %s of the finished purchase is gone (404).", row.file_id)
                 return None
-        anew = "change the request" if self.reuse == "always" else "set reuse='attempt' and clear the task"
-        self.log.info("Bought before: taking the recorded files. To buy anew, delete the files, or %s.", anew)
-        bought = PurchaseResult(
-            alive, result.get("ticks", 0), result.get("estimated", False), record.job_id, reused=True
-        )
-        return PurchaseState(record, bought=bought, reused=True)
+            if file.expires_at is not None and file.expires_at - now < LEAST_LIFETIME:
+                self.log.warning(
+                    "File %s of the finished purchase ends in %d s: it is not used again.",
+                    *(row.file_id, file.expires_at - now),
+                )
+                self.too_old.add(file.id)
+                return None
+            alive.append(StoredResult.of_file(file))
+        return alive
 
-    def _submitted(self, record: Record) -> Flow[PurchaseState | None]:
-        self.log.info("Going back to %s job %s, submitted by an earlier try.", record.kind, record.job_id)
-        standing = PurchaseState(record)
+    def poll(self, job: jobs.Job) -> Flow[jobs.Progress | None]:
+        """How a submitted job is; None where the server says that it does not know it.
+
+        :param job: the job.
+        """
         try:
-            progress = yield from jobs.poll(standing.job)
+            progress: jobs.Progress = yield from jobs.poll(job)
         except errors.NotFound:
-            return (yield from self._unknown(record))
-        failure = None if progress.odd else progress.failure
-        # What would only be refused, and may be billed, again is that job's end, and not bought a second time.
-        if failure is None or failure.permanent:
-            return dataclasses.replace(standing, progress=progress)
-        self.log.warning("The earlier job came to nothing (%s): buying again.", failure)
-        record.phase, record.spent = "failed", record.spent + (failure.ticks or 0)
+            return None
+        return progress
+
+    def by_key(self, record: PurchaseRecord, keys: Sequence[str]) -> Flow[list[files.File] | None]:
+        """Look once for the files of a purchase, by its key; None unless all of them are there.
+
+        What is looked for is the key and not the name, for a server may alter names. Its search is fuzzy, and what it
+        finds by one form it may not find by another: a task that looks again and again asks in turn.
+
+        :param record: the purchase's record.
+        :param keys: the idempotency key, and those that earlier releases made of the same request.
+        """
+        look = self.looks
+        self.looks += 1
+        for ask in self._questions(record, keys, look):
+            found = self._whole(record, keys, (yield from ask()), (yield Now()))
+            if found is not None:
+                return found
         return None
 
-    def _failed(self, record: Record) -> Flow[PurchaseState | None]:
-        """A job that failed is looked at once more: what told of its end may not have been the API."""
-        if not record.job_id or record.result:
-            return None
-        standing = PurchaseState(record)
-        try:
-            progress = yield from jobs.poll(standing.job)
-        except errors.NotFound:
-            return None
-        if progress.state == "failed":
-            return self._refused(record, progress)
-        self.log.warning("%s job %s was said to have failed, and has not: taking it.", record.kind, record.job_id)
-        return dataclasses.replace(standing, progress=progress)
+    def _questions(
+        self, record: PurchaseRecord, keys: Sequence[str], look: int
+    ) -> list[Callable[[], Flow[list[files.File]]]]:
+        by_key: list[Callable[[], Flow[list[files.File]]]] = [partial(search, key) for key in keys]
+        by_name: list[Callable[[], Flow[list[files.File]]]] = [partial(search, record.name)]
+        if self.shared and look == 0:
+            return [*by_name, *by_key]
+        turns: list[list[Callable[[], Flow[list[files.File]]]]] = [by_key, by_name, [newest_files]]
+        return turns[look % len(turns)]
 
-    def _refused(self, record: Record, progress: jobs.Progress) -> PurchaseState | None:
-        """What was refused and billed is not asked again by a mere retry; a person who clears the task may."""
-        failure = progress.failure
-        if not (failure and failure.permanent and failure.billed) or record.max_tries != self.max_tries:
-            return None
-        self.log.warning("An earlier try was refused, and billed: not asking again. Clear the task to ask anew.")
-        # It is about to be counted once more.
-        record.spent -= failure.ticks or 0
-        return PurchaseState(record, progress=progress)
-
-    def _unknown(self, record: Record) -> Flow[PurchaseState | None]:
-        """The server knows the job no longer: its stored file is the proof that it was done."""
-        found = yield from self.stored(record)
-        if found is None:
-            self.log.warning(
-                "Job %s is unknown to the server and no stored file bears its name: it may have been billed. "
-                "Buying again.",
-                record.job_id,
-            )
-            return None
-        return PurchaseState(record, adopted=found)
-
-    def _intended(self, record: Record) -> Flow[PurchaseState | None]:
-        self.log.warning("An earlier try died while sending; looking for its result, %s.", record.name)
-        found = yield from self.lost(record)
-        if found is None:
-            self.log.warning("No stored file bears its name after %.0f s: buying.", self.recovery_wait)
-            return None
-        return PurchaseState(record, adopted=found)
-
-    def lost(self, record: Record, since: float | None = None) -> Flow[list[files.File] | None]:
-        """Look for the files of a purchase whose answer was lost, for as long as such a job usually takes.
-
-        :param record: its record.
-        :param since: unix seconds of the loss, which may come long after the request; None: of the request.
-        """
-        end = (record.at if since is None else since) + self.recovery_wait
-        while True:
-            found = yield from self.stored(record)
-            now: float = yield Now()
-            if found is not None or now >= end:
-                return found
-            yield Sleep(min(jobs.pause(self.order.kind, now - record.at), end - now))
-
-    def stored(self, record: Record) -> Flow[list[files.File] | None]:
-        """The files that bear a purchase's name, in the order in which they were made; None unless all are there.
-
-        :param record: its record.
-        """
-        found = yield from files.find(record.name, since=record.at - CLOCK_SLACK)
-        if self.reuse == "always":
-            # A file that was too old to be taken bears the same name as the one that is to replace it.
-            found = [file for file in found if file.created_at >= record.at - CLOCK_SLACK]
-        return self._whole(found)
-
-    def elsewhere(self, record: Record) -> Flow[PurchaseState | None]:
-        """The files of an equal request, whichever task asked and under whatever name: all bear its token.
-
-        :param record: a new record for it.
-        """
-        # The server's search is fuzzy: a whole name it surely finds, a part of one perhaps.
-        found = self._whole((yield from files.find(record.name)))
-        if found is None:
-            found = self._whole((yield from bearing(record.token)))
-        now: float = yield Now()
-        if found is None or not all(lives_long_enough(file, self.order.expires_after, now) for file in found):
-            return None
-        record.at, record.estimate = now, 0
-        self.log.info(
-            "An equal request was bought before (reuse='always'): taking %s. To buy anew, delete the files, or change "
-            "the request.",
-            ", ".join(file.filename for file in found),
-        )
-        return PurchaseState(record, adopted=found, reused=True)
-
-    def _whole(self, found: list[files.File]) -> list[files.File] | None:
+    def _whole(
+        self, record: PurchaseRecord, keys: Sequence[str], listed: Sequence[files.File], now: float
+    ) -> list[files.File] | None:
         """The newest result, oldest picture first; None unless all of it is there."""
-        count = self.order.count
-        return list(reversed(found[:count])) if len(found) >= count else None
+        usable: dict[str, files.File] = {}
+        for file in listed:
+            if file.id in record.passed_over or not any(bears(file.filename, key) for key in keys):
+                continue
+            # A result of this very purchase is taken however soon it ends; another task's must serve as a new one.
+            if self.shared and not record.open_attempts and not lives_long_enough(file, self.expires_after, now):
+                self.too_old.add(file.id)
+                continue
+            usable[file.id] = file
+        newest = sorted(usable.values(), key=lambda file: (file.created_at, file.id), reverse=True)[: self.count]
+        return list(reversed(newest)) if len(newest) == self.count else None
+
+
+def job_of(record: PurchaseRecord) -> jobs.Job:
+    """The submitted job of a record.
+
+    :param record: a record whose latest attempt has a job.
+    """
+    last = record.attempts[-1]
+    return jobs.Job(record.kind, last.job_id or "", last.at)
+
+
+def settled(progress: jobs.Progress) -> jobs.Progress:
+    """A job's end that is taken as such.
+
+    :param progress: what a poll showed.
+    """
+    return dataclasses.replace(progress, odd=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from airflow_provider_grok.api import account, errors, files, images, jobs
@@ -10,7 +10,6 @@ from airflow_provider_grok.api.account import usd
 from airflow_provider_grok.api.call import Call, Flow
 from airflow_provider_grok.api.kinds import Kind, kind_of
 from airflow_provider_grok.flows.files.result_store import StoredResult
-from airflow_provider_grok.flows.purchases.store import Record
 
 M = TypeVar("M", bound=account.Model)
 
@@ -46,6 +45,18 @@ class PurchaseRequest:
     def count(self) -> int:
         """How many assets it makes."""
         return int((self.call.body or {}).get("n", 1))
+
+    def to_send(self, name: str) -> Call[jobs.Accepted]:
+        """The paid call as it is sent: with the name, lifetime and public URL of what it makes.
+
+        :param name: name of the stored file.
+        """
+        body = dict(self.call.body or {})
+        ours = files.storage_options(name, expires_after=self.expires_after, public_url=self.link)
+        # Whatever else a caller's `request_params` ask of the storage, the name is the one that is looked for.
+        asked = body.get("storage_options")
+        body["storage_options"] = {**asked, **ours} if isinstance(asked, dict) else ours
+        return replace(self.call, body=body)
 
 
 def check_purchase(call: Call[Any]) -> None:
@@ -107,14 +118,20 @@ def appraise(call: Call[jobs.Accepted]) -> Flow[int | None]:
 class PurchaseState:
     """How a purchase stands.
 
-    :param record: its record.
-    :param progress: the last look at its job; None before the first.
-    :param adopted: stored files that were found by name instead of a job.
+    :param kind: image or video.
+    :param job_id: the server's id of its job; empty where none is known.
+    :param submitted_at: unix seconds of the submission.
+    :param name: name under which its result is stored.
+    :param progress: the last poll of its job; None before the first.
+    :param adopted: stored files that were found by key instead of a job.
     :param bought: the recorded result of a finished purchase.
     :param reused: nothing was asked of the API this time that costs money.
     """
 
-    record: Record
+    kind: Kind
+    job_id: str
+    submitted_at: float
+    name: str
     progress: jobs.Progress | None = None
     adopted: list[files.File] | None = None
     bought: PurchaseResult | None = None
@@ -122,9 +139,8 @@ class PurchaseState:
 
     @property
     def job(self) -> jobs.Job:
-        """The job to look at."""
-        kind: Any = self.record.kind
-        return jobs.Job(kind, self.record.job_id or "", self.record.at)
+        """The job to poll."""
+        return jobs.Job(self.kind, self.job_id, self.submitted_at)
 
     @property
     def ended(self) -> bool:
@@ -143,6 +159,8 @@ class PurchaseResult:
     :param job_id: the server's id of the job.
     :param reused: nothing was paid for this time.
     :param failure: why there is no result.
+    :param submitted_at: unix seconds at which the job was submitted.
+    :param seconds: how long the job took.
     """
 
     rows: list[StoredResult]
@@ -151,6 +169,8 @@ class PurchaseResult:
     job_id: str | None
     reused: bool = False
     failure: errors.GrokError | None = None
+    submitted_at: float | None = None
+    seconds: float | None = None
 
     @property
     def file_ids(self) -> list[str]:

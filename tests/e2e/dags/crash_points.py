@@ -90,8 +90,8 @@ def _paid(intake: Any, *_: Any) -> bool:
 
 
 # `body` is called when the answer's headers are there, so the work is done; `answer` when all of it has been read.
-_unread = partial(Death, "api.answer:ResponseReader", "body")
-_read = partial(Death, "api.answer:ResponseReader", "answer", after=True)
+_unread = partial(Death, "api.response:ResponseReader", "body")
+_read = partial(Death, "api.response:ResponseReader", "answer", after=True)
 _PURCHASE = {
     "before-intent": _phase("intended", after=False),
     "intended": _phase("intended", after=True),
@@ -121,7 +121,7 @@ _PERSIST = {
     "done": Death("flows.batches.persist:Persisting", "conclude", after=True),
 }
 _UPLOAD = {
-    "before-sending": Death("api.answer:ResponseReader", "request", _posted("/files")),
+    "before-sending": Death("api.response:ResponseReader", "request", _posted("/files")),
     "answer-unread": _unread(_posted("/files")),
     "answer-read": _read(_posted("/files")),
     "done": Death("operators.base:GrokOperator", "push", after=True),
@@ -135,8 +135,8 @@ DEATHS = dict.fromkeys(("edit", "generate", "video", "hook"), _MAKE) | {
 
 #: What counts as a step: every exchange with the API, in three parts, and every record, before and after.
 _STEPS = [
-    *(Death("api.answer:ResponseReader", method) for method in ("request", "body")),
-    Death("api.answer:ResponseReader", "answer", after=True),
+    *(Death("api.response:ResponseReader", method) for method in ("request", "body")),
+    Death("api.response:ResponseReader", "answer", after=True),
     *(Death("flows.purchases.store:TaskIdentity", "write", after=after) for after in (False, True)),
     Death("flows.batches.persist:Persisting", "_remember", after=True),
 ]

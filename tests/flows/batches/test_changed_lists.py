@@ -215,7 +215,7 @@ def test_a_placement_file_that_cannot_be_read_stops_the_task_in_words(
     name = ask(sandbox, "GET", f"/files/{placement}")["filename"]
     ask(sandbox, "DELETE", f"/files/{placement}")
     ask(sandbox, "POST", "/files", files={"file": (name, text.encode(), "application/jsonl")})
-    with pytest.raises(AirflowFailException, match="placement file .*clear the task that submitted"):
+    with pytest.raises(AirflowFailException, match=r"placement file .*clear the task that submitted"):
         persisting(batch).execute()
 
 
