@@ -60,7 +60,12 @@ class Proxy:
                     for name, value in self.headers.items()
                     if name.lower() not in ("host", "content-length", "connection", "accept-encoding")
                 }
-                got = httpx.request(self.command, proxy.target + self.path, headers=kept, content=body, timeout=30)
+                try:
+                    got = httpx.request(self.command, proxy.target + self.path, headers=kept, content=body, timeout=30)
+                except httpx.HTTPError:
+                    # The sandbox hung up, so the client is hung up on.
+                    self.close_connection = True
+                    return
                 status, content = got.status_code, got.content
                 for method, glob, change_answer in proxy.answers:
                     if method == self.command and fnmatchcase(path, glob):

@@ -96,6 +96,7 @@ class RowAdder:
                 if error.status == 413 and len(chunk) > 1:
                     half = len(chunk) // 2
                     self.log.warning("%d requests are too much for one payload: sending halves.", len(chunk))
+                    self._take_back(chunk)
                     yield from self._send(chunk[:half])
                     yield from self._send(chunk[half:])
                 else:
@@ -110,6 +111,12 @@ class RowAdder:
         self.sent.update(new)
         self._count(new, 1)
         yield BlockingCall(lambda: self.write(self.record))
+
+    def _take_back(self, chunk: Sequence[Entry]) -> None:
+        """Forget what was noted of a chunk that the server refused as a whole."""
+        refused = [entry_id(entry) for entry in chunk]
+        self.sent.difference_update(refused)
+        self._count(refused, -1)
 
     def _count(self, wire_ids: Sequence[str], sign: int) -> None:
         prices = [self.prices.get(wire) for wire in wire_ids]
@@ -127,9 +134,7 @@ class RowAdder:
                     f"Batch {self.batch_id} says that it has requests of this list already ({error.brief}), and does "
                     "not list them yet. Another try looks again."
                 ) from error
-            refused = [entry_id(entry) for entry in chunk]
-            self.sent.difference_update(refused)
-            self._count(refused, -1)
+            self._take_back(chunk)
             self.added = len(self.sent)
             raise (yield from self._abandon(error)) from error
         if lacking:

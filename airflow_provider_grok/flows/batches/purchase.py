@@ -31,11 +31,11 @@ from airflow_provider_grok.flows.batches.rows import (
     IdScheme,
     RowBatchName,
     RowIds,
+    batch_key,
     check_lengths,
     key_of_first_release,
     list_digest,
     plain_ids,
-    purchase_key,
     run_mark,
     wire_id,
 )
@@ -141,7 +141,7 @@ class BatchPurchase:
             if batch.name.endswith(f".{old_key}"):
                 return plain_ids(old_key, batch.name), None
         check_lengths(self.request.requests)
-        key = purchase_key(self.task, self.reuse, generation, self.stem)
+        key = batch_key(self.task, self.reuse, generation, self.stem)
         digest = list_digest([wire_id(entry) for entry in self.request.requests])
         name = RowBatchName(self.stem, digest, run_mark(self.task.dag_id, self.task.run_id), key)
         if before and generation != before.generation:

@@ -180,7 +180,7 @@ def plain_ids(key: str, name: str) -> PlainIds:
     return PlainIds(key, name, name[: -len(key) - 1])
 
 
-def purchase_key(task: TaskIdentity, reuse: Reuse, generation: int, stem: str) -> str:
+def batch_key(task: TaskIdentity, reuse: Reuse, generation: int, stem: str) -> str:
     """The idempotency key of a purchase by the row: it says who buys; what is bought stands in each row's own id.
 
     :param task: the task instance.
