@@ -78,7 +78,7 @@ class TaskRun:
     def __init__(
         self, operator: type[Any], *, task_id: str = "edit", of: dict[str, Any] | None = None, **arguments: Any
     ) -> None:
-        if arguments.get("deferrable"):
+        if arguments.get("deferrable") and "defer_after" in operator.template_fields:
             # Jobs of tests are short; what is to be seen here is the deferral.
             arguments = {"defer_after": 0, **arguments}
         self.operator, self.arguments = operator, {"task_id": task_id, **arguments}

@@ -58,7 +58,8 @@ class Proxy:
                 kept = {
                     name: value
                     for name, value in self.headers.items()
-                    if name.lower() not in ("host", "content-length", "connection", "accept-encoding")
+                    # The host stays, so that links in answers lead through here too.
+                    if name.lower() not in ("content-length", "connection", "accept-encoding")
                 }
                 try:
                     got = httpx.request(self.command, proxy.target + self.path, headers=kept, content=body, timeout=30)

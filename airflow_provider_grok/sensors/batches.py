@@ -65,7 +65,7 @@ class GrokBatchSensor(BaseSensorOperator):
             submitted_at=started,
             deadline=started + self.timeout,
             grok_conn_id=self.grok_conn_id,
-            **({} if self._pending == [batch_id] else {"parts": dict.fromkeys(self._pending)}),
+            parts=None if self._pending in ([], [batch_id]) else dict.fromkeys(self._pending),
         )
         left = timedelta(seconds=max(started + self.timeout - time.time(), 0) + 60)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=left)
@@ -101,7 +101,7 @@ class GrokBatchSensor(BaseSensorOperator):
             self.log.info("Batch %s: %s.", seen.batch_id, seen.words(time.time() - self._started(context)))
             if seen.pending:
                 return PokeReturnValue(is_done=False)
-            for batch in seen.batches.values():
+            for batch in seen.states.values():
                 if batch.cancel_by_xai_message:
                     self.log.warning("xAI cancelled batch %s: %s", batch.batch_id, batch.cancel_by_xai_message)
                 self._warn_of_links(hook, batch)

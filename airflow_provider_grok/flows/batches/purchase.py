@@ -8,7 +8,7 @@ several places, a placement file says where (`placement.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ from airflow_provider_grok.flows.batches.rows import (
     wire_id,
 )
 from airflow_provider_grok.flows.purchases.key import Reuse
-from airflow_provider_grok.flows.purchases.store import TaskIdentity, default_stem
+from airflow_provider_grok.flows.purchases.store import StateStore, TaskIdentity, default_stem
 
 #: Seconds that the server may take to load an input file.
 LOADING = 1800.0
@@ -449,7 +449,7 @@ class BatchPurchase:
         return self.record
 
 
-def has_begun(store: Mapping[str, Any] | Any) -> bool:
+def has_begun(store: StateStore) -> bool:
     """Whether requests were sent that have not come to nothing.
 
     :param store: the task state store.

@@ -15,6 +15,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -340,7 +341,7 @@ class BatchResultStore:
         for extension in EXTENSIONS.values():
             name = self._result_name(request_id, extension, number)
             target = f"{(self.destination or '').rstrip('/')}/{name}"
-            if (yield BlockingCall(lambda target=target: exists(target))):
+            if (yield BlockingCall(partial(exists, target))):
                 return StoredResultFile(url=target, filename=name)
         return None
 

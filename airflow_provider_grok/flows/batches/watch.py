@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_grok.api import batches, errors, jobs
+from airflow_provider_grok.api.batches import Batch, State
 from airflow_provider_grok.api.call import Flow
 from airflow_provider_grok.flows.batches.contents import contents_of, counters, provisional
 
@@ -16,15 +17,15 @@ class BatchWatch:
     """What one poll showed.
 
     :param batch_id: the batch that was asked for.
-    :param batches: the batches that hold its rows, by id.
+    :param states: the batches that hold its rows, by id.
     :param pending: those that are still running.
     :param state: counters over its rows.
     """
 
     batch_id: str
-    batches: dict[str, batches.Batch]
+    states: dict[str, Batch]
     pending: list[str]
-    state: batches.State
+    state: State
 
     def words(self, age: float) -> str:
         """Say how far it is, and how long it may still take.
@@ -33,8 +34,8 @@ class BatchWatch:
         """
         share = self.state.ended / self.state.num_requests if self.state.num_requests else None
         note = self.state.note
-        if len(self.batches) == 1 and not self.state.num_requests and self.pending:
-            note = "loading" if next(iter(self.batches.values())).input_file_id else "empty"
+        if len(self.states) == 1 and not self.state.num_requests and self.pending:
+            note = "loading" if next(iter(self.states.values())).input_file_id else "empty"
         progress = jobs.Progress("pending" if self.pending else "done", note=note, done=share)
         return jobs.words(progress, age)
 
@@ -53,7 +54,7 @@ def watch_once(batch_id: str, log: logging.Logger | Any) -> Flow[BatchWatch]:
             raise
         log.warning("It is not known yet what batch %s stands for: %s", batch_id, error)
         contents = provisional((yield from batches.get(batch_id)))
-    found: dict[str, batches.Batch] = {}
+    found: dict[str, Batch] = {}
     pending: list[str] = []
     for one in contents.batch_ids:
         progress = yield from batches.poll(one)

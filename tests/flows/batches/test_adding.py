@@ -70,7 +70,7 @@ def test_a_list_that_lags_by_minutes_after_a_lost_answer_buys_nothing_twice(
     sandbox.faults.add({"method": "POST", "path": ADD, "action": {"drop": "after"}})
 
     def lag_list(status: int, document: Any) -> tuple[int, Any]:
-        empty = {"batch_request_metadata": [], "pagination_token": None}
+        empty: dict[str, Any] = {"batch_request_metadata": [], "pagination_token": None}
         return status, document if time.now() > start + 180 else empty
 
     def lag_count(status: int, document: Any) -> tuple[int, Any]:
