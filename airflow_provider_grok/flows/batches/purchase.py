@@ -253,7 +253,7 @@ class BatchPurchase:
             record,
             part,
             self.prices,
-            write=lambda one: write_record(self.task.store, one),
+            write=self._save,
             log=self.log,
         )
         try:
@@ -440,7 +440,10 @@ class BatchPurchase:
         return SubmittedBatch(self.batch, self.added)
 
     def _write(self) -> Flow[None]:
-        yield BlockingCall(lambda: write_record(self.task.store, self._ready))
+        yield BlockingCall(lambda: self._save(self._ready))
+
+    def _save(self, record: BatchRecord) -> None:
+        write_record(self.task.store, record)
 
     @property
     def _ready(self) -> BatchRecord:
