@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_grok.links import GrokPublicLink
 from airflow_provider_grok.operators.base import GrokOperator, receipt, translate_errors
-from airflow_provider_grok.operators.values import flat, given, in_shape, named, truth
+from airflow_provider_grok.operators.values import fields, flat, given, in_shape, named, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_grok.api.call import Flow
     from airflow_provider_grok.flows.files.result_store import StoredResult
     from airflow_provider_grok.flows.purchases.key import Reuse
+    from airflow_provider_grok.operators.review import Caption
 
     Duration = timedelta | float | str
 
@@ -154,7 +155,8 @@ class GrokShareOperator(GrokFileOperator):
     `ApprovalOperator(body="{{ ti.xcom_pull('share', key='review_markdown') }}")` (docs.x.ai, Files API: public URLs).
 
     :param file: file id, list, nested lists, a mapped task's output, or None: PNG, JPEG, MP4 or PDF of at most 50 MiB.
-    :param captions: one for each file, for the review.
+    :param captions: one for each file, for the review: words, or the `receipt` of the task that made it, which knows
+        prompt and cost.
     :param expires_after: life of the links: timedelta, seconds or text of seconds, 1 hour to 30 days; the default is
         shortened to the file's own. None: no end.
     :param expires_at: their end instead: aware datetime or ISO text.
@@ -204,10 +206,11 @@ class GrokShareOperator(GrokFileOperator):
         after = None if given(self.expires_at) is not None and self.expires_after == LINK_LIFE else self.expires_after
         return terms.life(after, self.expires_at, what="public link")
 
-    def _captions(self) -> list[str]:
+    def _captions(self) -> list[Caption]:
         from airflow_provider_grok.api.errors import InvalidRequest
+        from airflow_provider_grok.operators.review import captions_of
 
-        captions = [str(caption) for caption in flat(self.captions)]
+        captions = [caption for one in flat(self.captions) for caption in captions_of(fields(one))]
         if captions and len(captions) != (count := len(flat(self.file))):
             raise InvalidRequest(f"captions has {len(captions)} texts for {count} files. Give one for each.")
         return captions
