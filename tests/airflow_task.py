@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from PIL import Image
 
 from airflow_provider_grok.api import wire
+from airflow_provider_grok.operators.make import GrokMakeOperator
 from airflow_provider_grok.sandbox.server import Sandbox
 from tests.contract import journal_breaches
 
@@ -78,7 +79,7 @@ class TaskRun:
     def __init__(
         self, operator: type[Any], *, task_id: str = "edit", of: dict[str, Any] | None = None, **arguments: Any
     ) -> None:
-        if arguments.get("deferrable") and "defer_after" in operator.template_fields:
+        if arguments.get("deferrable") and issubclass(operator, GrokMakeOperator):
             # Jobs of tests are short; what is to be seen here is the deferral.
             arguments = {"defer_after": 0, **arguments}
         self.operator, self.arguments = operator, {"task_id": task_id, **arguments}

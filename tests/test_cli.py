@@ -132,16 +132,25 @@ def test_the_demo_leaves_nothing_running_and_nothing_in_temporary_folders(demo: 
 
 
 def test_a_demo_that_fails_names_task_reason_and_log_and_says_so_by_its_exit_code(tmp_path: Path) -> None:
-    (tmp_path / "empty.png").touch()
-    failed = run(tmp_path, "demo", "--photo", "empty.png", "--output", "out")
+    with (tmp_path / "vast.png").open("wb") as photo:
+        photo.write(b"\x89PNG\r\n\x1a\n")
+        photo.truncate(60_000_000)
+    failed = run(tmp_path, "demo", "--photo", "vast.png", "--output", "out")
     assert failed.code == 1, failed.output
-    assert re.search(r"^The demo failed\. Task upload failed: .*empty", failed.output, re.M)
+    assert re.search(r"^The demo failed\. Task upload failed: .*vast", failed.output, re.M)
     assert f"Airflow's log: {tmp_path}/out/airflow.log" in failed.output
     assert "total" not in failed.output
     assert (tmp_path / "out" / "airflow.log").stat().st_size > 0
     assert (tmp_path / "out" / "index.html").exists(), "what there is can be looked at"
     assert not is_open(failed.port())
     assert related(tmp_path) == []
+
+
+def test_a_photo_that_is_no_picture_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    refused = run(tmp_path, "demo", "--photo", "empty.png", "--output", "out")
+    assert (refused.code, refused.output) == (2, "--photo empty.png is no picture: give a PNG, JPEG or WebP file.\n")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pytest
 from airflow.sdk import BaseOperator
 
 from airflow_provider_grok import get_provider_info
-from airflow_provider_grok.api import account
+from airflow_provider_grok.api import prices
 from airflow_provider_grok.hooks.grok import GrokHook
 from airflow_provider_grok.operators import batches, files, images, make, videos
 from airflow_provider_grok.sensors import batches as batch_sensors
@@ -236,19 +236,19 @@ def test_connection_fields_are_the_true_ones() -> None:
 
 
 def _amounts(text: str) -> list[int]:
-    return [round(float(amount) * account.TICKS_PER_USD) for amount in re.findall(r"\$(\d+\.\d+)", text)]
+    return [round(float(amount) * prices.TICKS_PER_USD) for amount in re.findall(r"\$(\d+\.\d+)", text)]
 
 
 def test_prices_are_those_of_the_package() -> None:
     text = section("Prices")
-    assert f"As read on {account.PRICED_ON}" in text
+    assert f"As read on {prices.PRICED_ON}" in text
     rows = table(text)
-    per_image = {model: list(prices.values()) for model, prices in account.IMAGE_PRICES.items()}
+    per_image = {model: list(prices.values()) for model, prices in prices.IMAGE_PRICES.items()}
     per_image["grok-imagine-image"] = per_image["grok-imagine-image"][:1]
-    per_second = {model: list(prices.values()) for model, prices in account.VIDEO_PRICES.items()}
+    per_second = {model: list(prices.values()) for model, prices in prices.VIDEO_PRICES.items()}
     assert {model: _amounts(rows[model][0]) for model in per_image | per_second} == per_image | per_second
-    sources = {model: _amounts(rows[model][1])[:1] for model in account.SOURCE_PRICES}
-    assert sources == {model: [price] if price else [] for model, price in account.SOURCE_PRICES.items()}
+    sources = {model: _amounts(rows[model][1])[:1] for model in prices.SOURCE_PRICES}
+    assert sources == {model: [price] if price else [] for model, price in prices.SOURCE_PRICES.items()}
     eight = {model: [price * 8 for price in prices] for model, prices in per_second.items()}
     said = section("Video").partition("| 8 seconds of")[2]
     assert {model: _amounts("|".join(cells)) for model, cells in table(said).items() if model in eight} == eight

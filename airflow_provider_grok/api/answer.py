@@ -10,7 +10,7 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from airflow_provider_grok.api import errors
+from airflow_provider_grok.api import bodies, errors
 
 #: A year: the longest time, in seconds, that a server's wish to be left alone is taken for.
 LONGEST_RETRY_AFTER = 365 * 86_400.0
@@ -67,7 +67,7 @@ class Answer:
 
         :raises NotAnApiResponse: for anything else.
         """
-        document = errors.loaded(self.body)
+        document = bodies.loaded(self.body)
         if isinstance(document, dict):
             return document
         sample = errors.clean(self.body[:200].decode("utf-8", "replace"), 80)

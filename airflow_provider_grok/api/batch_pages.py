@@ -1,4 +1,4 @@
-"""Pages of batches as looks: how a hundred batches are, for one request (docs.x.ai, Batch API: list)."""
+"""Pages of batches as polls: how a hundred batches are, for one request (docs.x.ai, Batch API: list)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BatchStatusPage:
-    """A look at each batch of a page.
+    """How each batch of a page is.
 
     :param progress: by batch id.
     :param token: leads to the next page; None on the last.
@@ -26,8 +26,8 @@ class BatchStatusPage:
     token: str | None
 
 
-def looks(*, limit: int = batches.PAGE, token: str | None = None) -> Call[BatchStatusPage]:
-    """Look at a page of the team's batches, newest first; one that cannot be read is left out.
+def status_page(*, limit: int = batches.PAGE, token: str | None = None) -> Call[BatchStatusPage]:
+    """Ask for a page of the team's batches, newest first; one that cannot be read is left out.
 
     :param limit: batches per page.
     :param token: the last page's token.

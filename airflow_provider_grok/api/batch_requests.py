@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_grok.api import errors, videos
+from airflow_provider_grok.api.kinds import kind_of_batch_request
 
 #: Where a request of each kind would go on its own (docs.x.ai, Batch API).
 URLS = {
@@ -84,8 +85,10 @@ def check_model(kind: str, body: object, where: str) -> None:
     model = body.get("model") if isinstance(body, Mapping) else None
     if not isinstance(body, Mapping) or not isinstance(model, str) or not model:
         raise errors.InvalidRequest(f"{where}: the body names no model. Give one, such as grok-imagine-image-2.0.")
-    noun = kind.split("_")[0]
-    other = {"image": "grok-imagine-video", "video": "grok-imagine-image"}.get(noun, "grok-imagine")
+    made = kind_of_batch_request(kind)
+    other = {"image": "grok-imagine-video", "video": "grok-imagine-image"}.get(
+        made.name if made else "", "grok-imagine"
+    )
     if model.startswith((other, *NOT_IN_BATCHES)):
         raise errors.InvalidRequest(f"{where}: model {model} does not serve {kind} in a batch. Use another model.")
     skills = videos.MODELS.get(model)

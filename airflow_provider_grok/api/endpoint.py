@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import re
 from dataclasses import dataclass, field
@@ -85,6 +86,13 @@ class Endpoint:
         return parts.scheme == "https" and (
             host == "x.ai" or host.endswith(".x.ai") or not allowed.isdisjoint({host, parts.netloc.lower()})
         )
+
+    def key_in(self, text: str) -> bool:
+        """Whether a text that is to be sent or written down holds the key; not one that is a word like any other.
+
+        :param text: the text, or JSON.
+        """
+        return len(self.key) >= SHORTEST_SECRET and (self.key in text or json.dumps(self.key)[1:-1] in text)
 
     def redact(self, text: str) -> str:
         """Take the key out of a text, however it is escaped; not one so short that it is a word like any other.

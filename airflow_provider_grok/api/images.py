@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from airflow_provider_grok.api import errors, media, validation
 from airflow_provider_grok.api.call import Call
 from airflow_provider_grok.api.jobs import Accepted, Progress
 from airflow_provider_grok.api.media import source
 from airflow_provider_grok.api.model import BillableModel
+from airflow_provider_grok.api.request_fields import ImageFormat, ImageQuality, ImageRatio, ImageResolution
 
 __all__ = ["Image", "Images", "check_prompt", "edit", "edit_body", "generate", "generation_body", "poll", "source"]
 
-ASPECT_RATIOS = (
-    *("1:1", "3:4", "4:3", "9:16", "16:9", "2:3", "3:2", "9:19.5", "19.5:9", "9:20", "20:9", "1:2", "2:1"),
-    *("21:9", "5:2", "auto"),
-)
-RESOLUTIONS = ("1k", "1.5k", "2k")
-QUALITIES = ("low", "medium", "high", "auto")
-FORMATS = ("url", "b64_json")
+ASPECT_RATIOS: tuple[str, ...] = get_args(ImageRatio)
+RESOLUTIONS: tuple[str, ...] = get_args(ImageResolution)
+QUALITIES: tuple[str, ...] = get_args(ImageQuality)
+FORMATS: tuple[str, ...] = get_args(ImageFormat)
 #: How many pictures one request may ask for.
 MOST = 10
-#: How many sources `images` takes.
+#: How many sources `images` takes; three were the most before August 2026.
 SOURCES = (2, 5)
 #: Models that know `quality`: 2.0, and the retired names that it serves.
 GRADED = (
@@ -62,11 +60,11 @@ def generation_body(
     *,
     prompt: str,
     model: str,
-    n: int = 1,
-    aspect_ratio: str | None = None,
-    resolution: str | None = None,
-    quality: str | None = None,
-    response_format: str | None = None,
+    n: int | str = 1,
+    aspect_ratio: ImageRatio | str | None = None,
+    resolution: ImageResolution | str | None = None,
+    quality: ImageQuality | str | None = None,
+    response_format: ImageFormat | str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     user: str | None = None,
     upload_urls: Sequence[str] | None = None,
@@ -77,7 +75,8 @@ def generation_body(
     :param prompt: what to show.
     :param model: the model's name; unknown ones are sent as they are.
     :param n: how many pictures, 1 to 10.
-    :param aspect_ratio: one of ASPECT_RATIOS; None: the API's default, `auto`.
+    :param aspect_ratio: such as `3:2`; None: the API's default, `auto`. One that is not in ASPECT_RATIOS is sent with a
+        warning, as are a resolution and a quality that are not known.
     :param resolution: `1k`, `1.5k` or `2k`; None: the API's default, `1k`.
     :param quality: `low`, `medium`, `high` or `auto`; left out for models that do not know it.
     :param response_format: `url` or `b64_json`; None: the API's default, `url`.
@@ -87,18 +86,19 @@ def generation_body(
     :param params: further fields, merged last and not checked.
     :raises InvalidRequest: for a value that the API would refuse.
     """
-    n = validation.whole(n, "n", 1, MOST)
+    count = validation.whole(n, "n", 1, MOST)
     body = {
         "model": validation.text(model, "model"),
         "prompt": validation.text(prompt, "prompt"),
-        "n": n,
-        "aspect_ratio": aspect_ratio and validation.choice(aspect_ratio, "aspect_ratio", ASPECT_RATIOS),
-        "resolution": resolution and validation.choice(resolution, "resolution", RESOLUTIONS),
+        "n": count,
+        "aspect_ratio": aspect_ratio
+        and validation.likely(aspect_ratio, "aspect_ratio", ASPECT_RATIOS, validation.RATIO_OR_AUTO),
+        "resolution": resolution and validation.likely(resolution, "resolution", RESOLUTIONS, validation.SIZE),
         "quality": quality and _quality(quality, model),
         "response_format": response_format and validation.choice(response_format, "response_format", FORMATS),
         "storage_options": storage_options and dict(storage_options),
         "user": str(user) if user else None,
-        "output": None if upload_urls is None else _output(upload_urls, n, response_format),
+        "output": None if upload_urls is None else _output(upload_urls, count, response_format),
     }
     return validation.merged(body, params)
 
@@ -109,11 +109,11 @@ def edit_body(
     model: str,
     image: str | None = None,
     images: Sequence[str] | None = None,
-    n: int = 1,
-    aspect_ratio: str | None = None,
-    resolution: str | None = None,
-    quality: str | None = None,
-    response_format: str | None = None,
+    n: int | str = 1,
+    aspect_ratio: ImageRatio | str | None = None,
+    resolution: ImageResolution | str | None = None,
+    quality: ImageQuality | str | None = None,
+    response_format: ImageFormat | str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     user: str | None = None,
     upload_urls: Sequence[str] | None = None,
@@ -150,19 +150,14 @@ def _sources(image: object, images: object) -> dict[str, Any]:
         raise errors.InvalidRequest(f"An edit needs either image= (one source) or images= (2 to 5), and got {got}.")
     if images is None:
         return {"image": source(image)}
-    least, most = SOURCES
-    if not isinstance(images, list | tuple) or not least <= len(images) <= most:
-        count = len(images) if isinstance(images, list | tuple) else f"a {type(images).__name__}"
-        raise errors.InvalidRequest(
-            f"images= takes a list of {least} to {most} sources, and got {count}. Give one source as image=; for one "
-            "result per source use .expand(image=...)."
-        )
-    return {"images": [source(each, f"images[{index}]") for index, each in enumerate(images)]}
+    remedy = "Give one source as image=; for one result per source use .expand(image=...)."
+    found = validation.several(images, "images", *SOURCES, remedy, "sources")
+    return {"images": [source(each, f"images[{index}]") for index, each in enumerate(found)]}
 
 
 def _quality(quality: str, model: str) -> str | None:
-    validation.choice(quality, "quality", QUALITIES)
-    return quality if model.startswith(GRADED) else None
+    graded = validation.likely(quality, "quality", QUALITIES, validation.WORD)
+    return graded if model.startswith(GRADED) else None
 
 
 def _output(upload_urls: Sequence[str], n: int, response_format: str | None) -> dict[str, list[str]]:

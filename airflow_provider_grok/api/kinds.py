@@ -50,10 +50,28 @@ def kind_of(path: str) -> KindFacts:
     :param path: a path below the base URL, such as `/images/edits`.
     :raises KeyError: for a path that makes no job.
     """
-    for kind in KINDS.values():
-        if path == kind.path or path.startswith(f"{kind.path}/"):
+    for name, kind in KINDS.items():
+        if makes(path, name):
             return kind
     raise KeyError(f"{path} makes no image, video or batch")
+
+
+def makes(path: str, *names: Kind) -> bool:
+    """Whether an API path belongs to a job of one of some kinds.
+
+    :param path: a path below the base URL, such as `/images/edits`.
+    :param names: the kinds.
+    """
+    return any(path == KINDS[name].path or path.startswith(f"{KINDS[name].path}/") for name in names)
+
+
+def is_result(media_type: str) -> bool:
+    """Whether a file of a media type can be what a job has made: any format of pictures or videos.
+
+    :param media_type: such as `image/png`.
+    """
+    families = {kind.media_type.partition("/")[0] for kind in KINDS.values()} - {""}
+    return media_type.partition("/")[0] in families
 
 
 def kind_of_batch_request(name: str) -> KindFacts | None:

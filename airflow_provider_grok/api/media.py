@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.call import MEDIA_LIMIT, Call
 from airflow_provider_grok.api.jobs import Accepted, Progress
-from airflow_provider_grok.api.kinds import Kind
+from airflow_provider_grok.api.kinds import KINDS, Kind
 from airflow_provider_grok.api.model import BillableModel
 from airflow_provider_grok.api.storage import FileOutput, check_id
 
@@ -133,10 +133,11 @@ def poll(kind: Kind, request_id: str, finish: Finish) -> Call[Progress]:
             # A wrong key is a 400 too, and says nothing about the job.
             if isinstance(refusal, errors.PermissionDenied):
                 raise refusal
-            return Progress("failed", failure=_failure(kind, request_id, "failed", answer), odd=True)
+            failure = _failure(kind, request_id, "failed", answer)
+            return Progress("failed", failure=failure, odd=True, refused=True)
         return _progress(kind, request_id, document, answer, finish)
 
-    path = f"/{kind}s/{quote(request_id, safe='')}"
+    path = f"{KINDS[kind].path}/{quote(request_id, safe='')}"
     return Call("GET", path, read, accept=frozenset({400}), limit=MEDIA_LIMIT)
 
 

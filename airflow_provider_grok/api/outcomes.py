@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_grok.api import batches, errors, media, pages
 from airflow_provider_grok.api.call import MEDIA_LIMIT, Call, Flow
 from airflow_provider_grok.api.images import Images
+from airflow_provider_grok.api.kinds import KINDS, kind_of_batch_request
 from airflow_provider_grok.api.videos import Video
 
 if TYPE_CHECKING:
@@ -141,11 +142,10 @@ def _answered(request_id: str, kind: str, answer: Mapping[str, Any]) -> Outcome 
     if said or status in ("failed", "expired", "cancelled"):
         code, message = said or (str(status), f"it ended as {status}")
         return _failed(request_id, code, message, ticks)
-    if kind.startswith("image"):
-        return _pictures(request_id, answer)
-    if kind.startswith("video"):
-        return _film(request_id, answer)
-    return Outcome(request_id, ticks=ticks)
+    made = kind_of_batch_request(kind)
+    if made is None:
+        return Outcome(request_id, ticks=ticks)
+    return (_pictures if made is KINDS["image"] else _film)(request_id, answer)
 
 
 def _pictures(request_id: str, answer: Mapping[str, Any]) -> Outcome:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_grok.api import errors
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_grok.api.call import Call
     from airflow_provider_grok.api.endpoint import Endpoint
+
+P = TypeVar("P")
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ class ResponseReader:
             headers["authorization"] = f"Bearer {self.endpoint.key}"
         request: dict[str, Any] = {"method": self.call.method, "url": self.url, "headers": headers}
         if self.call.query:
-            request["params"] = dict(self.call.query)
+            request["params"] = self._harmless(dict(self.call.query))
         if self.call.body is not None:
             headers["content-type"] = "application/json"
             request["content"] = self._spelt(self.call.body)
@@ -58,7 +60,7 @@ class ResponseReader:
         with upload.path.open("rb") as file:
             # httpx puts `data` before `files`, as the API wants it: a life given after the file is refused.
             files = {"file": (upload.filename, file, upload.content_type)}
-            yield request | {"data": dict(upload.fields), "files": files}
+            yield request | {"data": self._harmless(dict(upload.fields)), "files": files}
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Note, from what httpcore tells of an exchange, whether the request has left: else there was no attempt.
@@ -77,12 +79,23 @@ class ResponseReader:
 
     def _spelt(self, body: Mapping[str, Any]) -> bytes:
         try:
-            return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+            return self._harmless(text).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise errors.InvalidRequest(
                 f"{self.call.method} {self.call.shown_path}: the request cannot be written as JSON ({error}). Give "
                 "text, finite numbers, lists and dicts only."
             ) from None
+
+    def _harmless(self, part: P) -> P:
+        """A part of a request, but for one that holds the key: a template in somebody's data may have fetched it."""
+        if self.endpoint.key_in(part if isinstance(part, str) else str(part)):
+            raise errors.InvalidRequest(
+                f"{self.call.method} {self.call.shown_path}: the request holds the connection's API key itself. "
+                "Nothing was sent. Look for a template such as {{ conn....password }} in prompts that come from data, and "
+                "use .expand instead of .expand_kwargs for them."
+            )
+        return part
 
     @contextmanager
     def body(self, response: httpx.Response) -> Iterator[Callable[[bytes], None]]:
@@ -103,9 +116,9 @@ class ResponseReader:
         encodings = {name.strip().lower() for name in self.headers.get("content-encoding", "").split(",")}
         if packed := self.endpoint.redact(", ".join(sorted(encodings - {"", "identity"}))):
             raise errors.NotAnApiResponse(
-                f"{self.call.method} {self.call.shown_path} answered {self.status} with a body packed as {packed}, which "
-                f"nobody asked for. Unpacked it may have any size; {self.call.limit} bytes are the most that is taken. "
-                "Check the gateway in between."
+                f"{self.call.method} {self.call.shown_path} answered {self.status} with a body packed as {packed}, "
+                f"which nobody asked for. Unpacked it may have any size; {self.call.limit} bytes are the most that is "
+                "taken. Check the gateway in between."
             )
 
     def _take(self, chunk: bytes) -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_grok.demo.stage import Stage
+    from airflow_provider_grok.demo.airflow_home import AirflowHome
 
 #: Seconds that the process has to end by itself before it is killed.
 GRACE = 10
@@ -25,13 +25,13 @@ class Failed(Exception):
 class AirflowRun:
     """One run of the main example, in a process that is gone when the `with` block ends.
 
-    :param stage: its Airflow home.
+    :param home: its Airflow home.
     :param conf: params of the run.
     :param log: file for Airflow's own output.
     """
 
-    def __init__(self, stage: Stage, conf: dict[str, Any], *, log: Path) -> None:
-        self._stage = stage
+    def __init__(self, home: AirflowHome, conf: dict[str, Any], *, log: Path) -> None:
+        self._home = home
         self._conf = conf
         self._log = log
         self._failures: list[str] = []
@@ -41,15 +41,16 @@ class AirflowRun:
         """Start it."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         reader, writer = os.pipe()
-        command = [sys.executable, "-m", "airflow_provider_grok.demo.play", str(writer)]
-        command += [str(self._stage.dag_file), json.dumps(self._conf)]
+        command = [sys.executable, "-m", "airflow_provider_grok.demo.run_dag", str(writer)]
+        command += [str(self._home.dag_file), json.dumps(self._conf), str(self._log.resolve())]
+        command += ["--ui"] if self._home.ui else []
         with self._log.open("wb") as sink:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env=self._stage.environment,
+                env=self._home.environment,
                 pass_fds=[writer],
                 # Ctrl-C is for us; we then end it.
                 start_new_session=True,
@@ -90,9 +91,9 @@ class AirflowRun:
         if self._end.get("end") == "success" and self._process.returncode == 0:
             receipts: list[dict[str, Any]] = self._end["receipts"]
             return receipts
-        raise Failed("\n".join([*(self._failures or [self._last_words()]), f"Airflow's log: {self._log.resolve()}"]))
+        raise Failed("\n".join([*(self._failures or [self._end_of_log()]), f"Airflow's log: {self._log.resolve()}"]))
 
-    def _last_words(self) -> str:
+    def _end_of_log(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
         tail = "\n".join(f"    {line}" for line in lines[-12:] if line.strip())
         state = self._end.get("end", "none")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import httpx
 
-    from airflow_provider_grok.demo.stage import Stage
+    from airflow_provider_grok.demo.airflow_home import AirflowHome
 
 COMMANDS = {
     "api-server": ["api-server"],
@@ -25,24 +26,27 @@ GRACE = 20
 
 
 class Components:
-    """Four processes on one stage, for the length of a `with` block.
+    """Four processes on one home, for the length of a `with` block.
 
-    :param stage: their Airflow home.
+    :param home: their Airflow home.
     :param folder: where their logs go.
     """
 
-    def __init__(self, stage: Stage, folder: Path) -> None:
-        self._stage = stage
+    def __init__(self, home: AirflowHome, folder: Path) -> None:
+        self._home = home
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self.url = f"http://127.0.0.1:{stage.port}"
+        self.url = f"http://127.0.0.1:{home.port}"
 
     def __enter__(self) -> Components:
         """Start them and wait until all of them are healthy."""
         try:
-            for name, words in COMMANDS.items():
-                self._running[name] = self._start(name, words)
-            self._wait()
+            # A task that begins before the API server answers fails at once.
+            self._run("api-server")
+            self._wait(self._answers)
+            for name in COMMANDS.keys() - self._running.keys():
+                self._run(name)
+            self._wait(self._healthy)
         except BaseException:
             self._stop()
             raise
@@ -54,34 +58,42 @@ class Components:
         """Stop them, and whatever they started."""
         self._stop()
 
-    def _start(self, name: str, words: list[str]) -> subprocess.Popen[bytes]:
+    def _run(self, name: str) -> None:
         with self._log(name).open("wb") as sink:
-            return subprocess.Popen(  # noqa: S603 - Airflow's own command
-                [sys.executable, "-m", "airflow", *words],
+            self._running[name] = subprocess.Popen(  # noqa: S603 - Airflow's own command
+                [sys.executable, "-m", "airflow", *COMMANDS[name]],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env=self._stage.environment,
-                cwd=self._stage.home,
+                env=self._home.ui_environment,
+                cwd=self._home.folder,
                 start_new_session=True,
             )
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
 
-    def _wait(self) -> None:
+    def _wait(self, ready: Callable[[httpx.Client], bool]) -> None:
         import httpx
 
         deadline = time.monotonic() + START_SECONDS
         # Loopback only: a proxy from the environment would be asked for 127.0.0.1 otherwise.
         with httpx.Client(trust_env=False, timeout=5) as client:
-            while not self._healthy(client):
+            while not ready(client):
                 for name, process in self._running.items():
                     if process.poll() is not None:
                         raise OSError(f"Airflow's {name} ended with code {process.returncode}: see {self._log(name)}")
                 if time.monotonic() > deadline:
                     raise OSError(f"Airflow was not up after {START_SECONDS} s: see the logs in {self._folder}")
                 time.sleep(0.5)
+
+    def _answers(self, client: httpx.Client) -> bool:
+        import httpx
+
+        try:
+            return client.get(f"{self.url}/api/v2/version").status_code == 200
+        except httpx.HTTPError:
+            return False
 
     def _healthy(self, client: httpx.Client) -> bool:
         import httpx

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from airflow_provider_grok.sandbox.page import Card
 
 KEY_VARIABLE = "XAI_API_KEY"
-#: What the main example buys: so many edits, each like this one.
+#: The main example, and what it buys: so many edits, each like the one below.
+DAG_ID = "product_shots"
 EDITS = 15
 EDIT = {"model": "grok-imagine-image-2.0", "quality": "medium", "resolution": "1k", "image": {"file_id": "file_..."}}
 
@@ -51,7 +52,7 @@ def account(options: Namespace) -> Account | None:
 
 def estimate() -> int:
     """What the demo will cost, in ticks of 1e-10 US dollars, by the package's table of prices."""
-    from airflow_provider_grok.api.account import image_ticks
+    from airflow_provider_grok.api.prices import image_ticks
 
     return EDITS * (image_ticks(EDIT) or 0)
 
@@ -62,7 +63,7 @@ def agreed(options: Namespace, account: Account) -> bool:
     :param options: of the command line.
     :param account: who pays.
     """
-    from airflow_provider_grok.api.account import PRICED_ON
+    from airflow_provider_grok.api.prices import PRICED_ON
 
     sys.stdout.write(
         f"{EDITS} edits at {account.base_url} will cost about {dollars(estimate())} "
@@ -96,16 +97,15 @@ def write_gallery(account: Account, rows: Sequence[Row], folder: Path) -> Path:
         media = f"media/{row.file_id}.{row.filename.rpartition('.')[2]}"
         wire.run(endpoint, files.content(row.file_id, folder / media))
         cards.append(_card(row, media, (folder / media).stat().st_size, names))
-    gallery = page.Gallery(
-        when=None, cards=cards[::-1], requests=[], charges=[], total_ticks=sum(row.ticks for row in rows)
-    )
+    total = page.dollars(sum(row.ticks for row in rows))
+    frame = page.Frame([f"{len(rows)} files", f"{total} billed"], title="airflow-grok demo")
     index = folder / "index.html"
-    index.write_text(page.render(gallery), encoding="utf-8")
+    index.write_text(page.render_files(frame, [page.Group(f"DAG {DAG_ID}", "", cards)]), encoding="utf-8")
     return index
 
 
 def _card(row: Row, media: str, size: int, names: dict[str, str]) -> Card:
-    from airflow_provider_grok.sandbox.page import Card
+    from airflow_provider_grok.sandbox.page import Card, Source
 
     return Card(
         file_id=row.file_id,
@@ -119,5 +119,9 @@ def _card(row: Row, media: str, size: int, names: dict[str, str]) -> Card:
         link_ends=None,
         prompt=row.prompt,
         model=None,
-        sources=[(source, names.get(source, source), source in names) for source in row.sources],
+        ticks=row.ticks or None,
+        task=row.task,
+        sources=[
+            Source(names.get(source, source), f"#{source}" if source in names else None) for source in row.sources
+        ],
     )

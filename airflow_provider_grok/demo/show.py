@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sys
 import time
@@ -9,16 +10,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_grok.demo import photo
+from airflow_provider_grok.demo.airflow_home import USER, AirflowHome
 from airflow_provider_grok.demo.airflow_run import AirflowRun, Failed
-from airflow_provider_grok.demo.stage import Stage
+from airflow_provider_grok.demo.examples import descriptions
 from airflow_provider_grok.demo.table import rows_of, table
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from airflow_provider_grok.demo.proof import Finding
     from airflow_provider_grok.demo.table import Row
+    from airflow_provider_grok.demo.verification import Check
     from airflow_provider_grok.sandbox.server import Sandbox
 
 #: The same seed every time: a second demo overwrites the pictures of the first instead of adding to them.
@@ -34,10 +37,13 @@ def show(options: Namespace) -> int:
     """
     try:
         with _ended_by_signals():
+            if options.photo and (reason := photo.refusal(options.photo)):
+                sys.stderr.write(f"{reason}\n")
+                return 2
             return _real(options) if options.real else _sandboxed(options)
     except KeyboardInterrupt:
         bill = " What was submitted is still made, stored and billed." if options.real else ""
-        say(f"Stopped; nothing is left running.{bill}")
+        print_line(f"Stopped; nothing is left running.{bill}")
         return 130
     except (Failed, OSError) as error:
         sys.stderr.write(f"\nThe demo failed. {error}\n")
@@ -45,25 +51,27 @@ def show(options: Namespace) -> int:
 
 
 def _sandboxed(options: Namespace) -> int:
-    from airflow_provider_grok.demo import proof
+    from airflow_provider_grok.demo import verification
     from airflow_provider_grok.sandbox.gallery import write_copy
     from airflow_provider_grok.sandbox.server import Sandbox
 
-    say("One photo, fifteen edits, in real Airflow, against the sandbox: needs no key, costs nothing.\n")
+    print_line("One photo, fifteen edits, in real Airflow, against the sandbox: needs no key, costs nothing.\n")
     with ExitStack() as stack:
-        sandbox = stack.enter_context(Sandbox(seed=SEED, image_seconds=IMAGE_SECONDS))
-        stage = stack.enter_context(Stage(sandbox.url, sandbox.api_key, ui=options.ui))
-        say(f"Sandbox of the xAI API at {sandbox.url}")
+        # A key of its own: the gallery is for everybody on this machine, the API is for this Airflow.
+        key = f"xai-demo-{secrets.token_urlsafe(24)}"
+        sandbox = stack.enter_context(Sandbox(seed=SEED, image_seconds=IMAGE_SECONDS, api_key=key))
+        home = stack.enter_context(AirflowHome(sandbox.url, sandbox.api_key, ui=options.ui))
+        print_line(f"Sandbox of the xAI API at {sandbox.url}")
         # Whatever comes of it, the gallery shows what there is.
         base = sandbox.url.removesuffix("/v1")
         try:
-            rows = _play(stage, options)
+            rows = _play(home, options)
         finally:
             page = write_copy(sandbox.backend, options.output, base)
-        findings = proof.check(rows, sandbox.journal, sandbox.ledger.charges)
+        checks = verification.check(rows, sandbox.journal, sandbox.ledger.charges)
         _report(rows, page, "The sandbox bills nobody; the real API would have. Its links work while it runs (--keep).")
-        good = _prove(findings)
-        _linger(stack, stage, options, sandbox)
+        good = _print_checks(checks)
+        _serve_until_interrupted(stack, home, options, sandbox)
     return 0 if good else 1
 
 
@@ -74,25 +82,25 @@ def _real(options: Namespace) -> int:
     if account is None or not real.agreed(options, account):
         return 2
     with ExitStack() as stack:
-        stage = stack.enter_context(Stage(account.base_url, account.key, ui=options.ui))
-        rows = _play(stage, options)
+        home = stack.enter_context(AirflowHome(account.base_url, account.key, ui=options.ui, paused=True))
+        rows = _play(home, options)
         page = real.write_gallery(account, rows, options.output)
         _report(rows, page, "Links end after a week; the files stay in your team's xAI Files until you delete them.")
-        _linger(stack, stage, options, None)
+        _serve_until_interrupted(stack, home, options, None)
     return 0
 
 
-def _play(stage: Stage, options: Namespace) -> list[Row]:
+def _play(home: AirflowHome, options: Namespace) -> list[Row]:
     """Run the DAG and tell of every step."""
     began = time.monotonic()
     conf = {"photo": str(options.photo.resolve())} if options.photo else {}
     seconds: dict[str, float] = {}
-    with AirflowRun(stage, conf, log=options.output / "airflow.log") as run:
+    with AirflowRun(home, conf, log=options.output / "airflow.log") as run:
         for event in run.events():
             if "task" in event:
                 seconds[event["task"]] = event["seconds"]
             if line := _line(event):
-                say(f"{time.monotonic() - began:5.1f} s  {line}")
+                print_line(f"{time.monotonic() - began:5.1f} s  {line}")
         return rows_of(run.receipts(), seconds)
 
 
@@ -107,35 +115,48 @@ def _line(event: dict[str, Any]) -> str:
 
 
 def _report(rows: list[Row], page: Path, remark: str) -> None:
-    say(f"\n{table(rows)}\n\n{remark}\nGallery: {page.resolve()}")
+    print_line(f"\n{table(rows)}\n\n{remark}\nGallery: {page.resolve()}")
 
 
-def _prove(findings: list[Finding]) -> bool:
-    say("\nChecked against the sandbox's journal and ledger:")
-    for finding in findings:
-        say(f"  {'yes' if finding.holds else 'NO '}  {finding.text}")
-    return all(finding.holds for finding in findings)
+def _print_checks(checks: list[Check]) -> bool:
+    print_line("\nChecked against the sandbox's journal and ledger:")
+    for one in checks:
+        print_line(f"  {'yes' if one.holds else 'NO '}  {one.text}")
+    return all(one.holds for one in checks)
 
 
-def _linger(stack: ExitStack, stage: Stage, options: Namespace, sandbox: Sandbox | None) -> None:
+def _serve_until_interrupted(stack: ExitStack, home: AirflowHome, options: Namespace, sandbox: Sandbox | None) -> None:
     """Leave things running until Ctrl-C, if that was asked for."""
     if options.ui:
         from airflow_provider_grok.demo.components import Components
 
-        say("\nStarting api-server, scheduler, dag-processor and triggerer ...")
-        url = stack.enter_context(Components(stage, options.output)).url
-        say(f"Airflow:  {url} (all example DAGs; connection grok_default)")
+        print_line("\nStarting api-server, scheduler, dag-processor and triggerer ...")
+        url = stack.enter_context(Components(home, options.output)).url
+        print_line(f"\nAirflow:  {url}  user {USER}, password {home.password}")
     if sandbox and (options.keep or options.ui):
-        say(f"Gallery:  {sandbox.url.removesuffix('/v1')}/")
+        print_line(f"Gallery:  {sandbox.url.removesuffix('/v1')}/")
+    if options.ui:
+        print_line(_guide(real=sandbox is None))
     if options.keep or options.ui:
-        say("Ctrl-C stops everything.")
+        print_line("Ctrl-C ends all of it: servers, files, gallery." if sandbox else "Ctrl-C ends all of it.")
         try:
             signal.pause()
         except KeyboardInterrupt:
-            say("\nStopping ...")
+            print_line("\nStopping ...")
 
 
-def say(line: str) -> None:
+def _guide(*, real: bool) -> str:
+    """What there is to try."""
+    lines = [f"  {name:<25} {text}" for name, text in descriptions().items()]
+    state = "paused, for they buy with your key" if real else "unpaused and free"
+    return (
+        f"\nThe examples ({state}; the connection grok_default is in Admin -> Connections):\n"
+        + "\n".join(lines)
+        + "\nTry review first: trigger it, approve its pictures under Required Actions, find them in the gallery."
+    )
+
+
+def print_line(line: str) -> None:
     """Write a line at once, also where stdout is a file or a pipe.
 
     :param line: the line.

@@ -59,11 +59,10 @@ class BaseGrokHook(BaseHook):
         return settings_of(self._connection.extra_dejson)
 
     async def aendpoint(self) -> Endpoint:
-        """The endpoint, for event loops: the connection is fetched without blocking."""
-        from airflow_provider_grok.hooks.connection import endpoint_of
+        """The endpoint, for event loops: the connection is fetched without blocking, at most once a minute."""
+        from airflow_provider_grok.hooks import connection_cache
 
-        connection = await self.aget_connection(self.grok_conn_id)
-        return endpoint_of(connection, await connection.aextra_dejson())
+        return await connection_cache.endpoint(type(self), self.grok_conn_id)
 
     def get_conn(self) -> Endpoint:
         """The endpoint: there is no session to hold open."""

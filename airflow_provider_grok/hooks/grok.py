@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_grok.api.request_fields import EDIT_IMAGE, GENERATE_IMAGE, GENERATE_VIDEO
 from airflow_provider_grok.hooks.base import BaseGrokHook
 
 if TYPE_CHECKING:
     from airflow_provider_grok.api.files import File
     from airflow_provider_grok.flows.purchases.orphans import Claims, Orphan
-    from airflow_provider_grok.flows.purchases.result import PurchaseResult
 
-#: The models that are asked where none is named.
-IMAGE_MODEL, VIDEO_MODEL = "grok-imagine-image-2.0", "grok-imagine-video-1.5"
-#: Options that are fields of an image request; all others are terms of the purchase.
-_FIELDS = frozenset({"model", "n", "aspect_ratio", "resolution", "quality", "user", "params"})
-#: Options that are terms of a purchase; all others are fields of the video request.
-_TERMS = frozenset(
+#: Options of a purchase; all others are fields of the request.
+TERMS = frozenset(
     {"key", "reuse", "filename", "expires_after", "expires_at", "share", "max_cost_usd", "timeout", "poll_interval"}
 )
 
@@ -139,52 +135,62 @@ class GrokHook(BaseGrokHook):
         :param prompt: what to change.
         :param image: the source: file id or https URL.
         :param images: two to five sources instead.
-        :param options: fields of the request (`model`, `n`, `resolution`, ...), and options of `buy`.
+        :param options: fields of the request (`model`, `n`, `resolution`, ...) with the operator's defaults, and
+            options of `buy`.
         """
         from airflow_provider_grok.api import images as api
 
-        fields, terms = _split(options)
-        body = api.edit_body(prompt=prompt, image=image, images=images, **({"quality": "medium"} | fields))
-        return _ids(self.buy(api.edit(body), **terms), fields)
+        fields, terms = _split(options, api.edit_body, EDIT_IMAGE)
+        bought = self.buy(api.edit(api.edit_body(prompt=prompt, image=image, images=images, **fields)), **terms)
+        return bought.file_ids if "n" in options else bought.file_ids[0]
 
     def generate(self, prompt: str, **options: Any) -> Any:
         """Make a picture from words, and return its file id (a list if `n` is given).
 
         :param prompt: what to show.
-        :param options: fields of the request (`model`, `n`, `resolution`, ...), and options of `buy`.
+        :param options: fields of the request (`model`, `n`, `resolution`, ...) with the operator's defaults, and
+            options of `buy`.
         """
         from airflow_provider_grok.api import images as api
 
-        fields, terms = _split(options)
-        body = api.generation_body(prompt=prompt, **({"quality": "low"} | fields))
-        return _ids(self.buy(api.generate(body), **terms), fields)
+        fields, terms = _split(options, api.generation_body, GENERATE_IMAGE)
+        bought = self.buy(api.generate(api.generation_body(prompt=prompt, **fields)), **terms)
+        return bought.file_ids if "n" in options else bought.file_ids[0]
 
     def video(self, prompt: str | None = None, image: str | None = None, **options: Any) -> str:
         """Make a video from words or a stored picture, and return its file id.
 
         :param prompt: what happens; needed unless there is a picture to start from.
         :param image: first frame: file id or https URL.
-        :param options: fields of the request (`model`, `duration`, `resolution`, ...), and options of `buy`.
+        :param options: fields of the request (`model`, `duration`, `resolution`, ...) with the operator's defaults,
+            and options of `buy`.
         """
-        import inspect
-
-        from airflow_provider_grok.api import errors
         from airflow_provider_grok.api import videos as api
 
-        terms = {name: options.pop(name) for name in _TERMS & options.keys()}
-        if unknown := options.keys() - inspect.signature(api.generation_body).parameters.keys():
-            raise errors.InvalidRequest(
-                f"{sorted(unknown)} are no fields of a video, and no options of a purchase. New fields of the API go "
-                "into params={...}."
-            )
-        body = api.generation_body(prompt=prompt, image=image, **({"model": VIDEO_MODEL} | options))
-        return self.buy(api.generate(body), **terms).file_ids[0]
+        fields, terms = _split(options, api.generation_body, GENERATE_VIDEO)
+        return self.buy(api.generate(api.generation_body(prompt=prompt, image=image, **fields)), **terms).file_ids[0]
 
 
-def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    fields = {"model": IMAGE_MODEL, "resolution": "1k"} | {k: v for k, v in options.items() if k in _FIELDS}
-    return fields, {k: v for k, v in options.items() if k not in _FIELDS}
+def _split(
+    options: Mapping[str, Any], body: Callable[..., Any], defaults: NamedTuple
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fields of a request over their defaults, and options of its purchase.
 
+    :param options: both, by name.
+    :param body: makes the request's body; its parameters are the fields that there are.
+    :param defaults: what the operator says where its caller says nothing.
+    :raises InvalidRequest: for an option that is neither.
+    """
+    import inspect
 
-def _ids(bought: PurchaseResult, fields: Mapping[str, Any]) -> Any:
-    return bought.file_ids if "n" in fields else bought.file_ids[0]
+    from airflow_provider_grok.api import errors
+
+    known = inspect.signature(body).parameters.keys()
+    if unknown := options.keys() - known - TERMS:
+        raise errors.InvalidRequest(
+            f"{sorted(unknown)} are no fields of the request, and no options of a purchase. New fields of the API go "
+            "into params={...}."
+        )
+    usual = {name: value for name, value in defaults._asdict().items() if value is not None}
+    fields = usual | {name: value for name, value in options.items() if name in known}
+    return fields, {name: value for name, value in options.items() if name in TERMS}

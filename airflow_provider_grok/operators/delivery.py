@@ -52,8 +52,8 @@ def check(bought: PurchaseResult, on_moderated: str) -> None:
 
 
 def _fail_for_lost(bought: PurchaseResult, lost: list[Any]) -> None:
-    from airflow_provider_grok.api.account import usd
     from airflow_provider_grok.api.errors import GrokError
+    from airflow_provider_grok.api.prices import usd
     from airflow_provider_grok.flows.files.result_store import NotStorable, NotStored
 
     words = f"{len(lost)} of {len(bought.rows)} results of job {bought.job_id} could not be kept"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_grok.api.request_fields import EDIT_IMAGE, GENERATE_IMAGE
 from airflow_provider_grok.operators.make import GrokMakeOperator
-from airflow_provider_grok.operators.values import fields, flat, given, unpacked
+from airflow_provider_grok.operators.values import fields, given, rendered_fields
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
 
     from airflow_provider_grok.api.call import Call
     from airflow_provider_grok.api.jobs import Accepted
+    from airflow_provider_grok.api.request_fields import ImageQuality, ImageRatio, ImageResolution
 
 
 class GrokImagineGenerateOperator(GrokMakeOperator):
@@ -28,15 +30,8 @@ class GrokImagineGenerateOperator(GrokMakeOperator):
     :param quality: `low`, `medium`, `high` or `auto`; sent only to models that know it.
     """
 
-    template_fields = (
-        *GrokMakeOperator.template_fields,
-        "prompt",
-        "model",
-        "n",
-        "aspect_ratio",
-        "resolution",
-        "quality",
-    )
+    request_fields: tuple[str, ...] = ("prompt", "model", "n", "aspect_ratio", "resolution", "quality")
+    template_fields = (*GrokMakeOperator.template_fields, *request_fields)
     template_fields_renderers = {"prompt": "md"}
     ui_color = "#dfe7fd"
 
@@ -44,11 +39,11 @@ class GrokImagineGenerateOperator(GrokMakeOperator):
         self,
         *,
         prompt: str | XComArg,
-        model: str = "grok-imagine-image-2.0",
-        n: int | str | None = None,
-        aspect_ratio: str | None = "auto",
-        resolution: str = "1k",
-        quality: str = "low",
+        model: str = GENERATE_IMAGE.model,
+        n: int | str | None = GENERATE_IMAGE.n,
+        aspect_ratio: ImageRatio | str | None = GENERATE_IMAGE.aspect_ratio,
+        resolution: ImageResolution | str = GENERATE_IMAGE.resolution,
+        quality: ImageQuality | str = GENERATE_IMAGE.quality,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,16 +68,8 @@ class GrokImagineGenerateOperator(GrokMakeOperator):
         return images.generate(images.generation_body(**self._fields()))
 
     def _fields(self) -> dict[str, Any]:
-        return {
-            "prompt": self.prompt,
-            "model": self.model,
-            "n": 1 if given(self.n) is None else self.n,
-            "aspect_ratio": given(self.aspect_ratio),
-            "resolution": given(self.resolution),
-            "quality": given(self.quality),
-            "user": given(self.user),
-            "params": fields(self.request_params),
-        }
+        read = rendered_fields({name: getattr(self, name) for name in self.request_fields})
+        return {**read, "user": given(self.user), "params": fields(self.request_params)}
 
 
 class GrokImagineEditOperator(GrokImagineGenerateOperator):
@@ -101,7 +88,8 @@ class GrokImagineEditOperator(GrokImagineGenerateOperator):
     :param quality: `low`, `medium`, `high` or `auto`; sent only to models that know it.
     """
 
-    template_fields = (*GrokImagineGenerateOperator.template_fields, "image", "images")
+    request_fields = (*GrokImagineGenerateOperator.request_fields, "image", "images")
+    template_fields = (*GrokMakeOperator.template_fields, *request_fields)
     ui_color = "#e2f0d9"
 
     def __init__(
@@ -110,8 +98,8 @@ class GrokImagineEditOperator(GrokImagineGenerateOperator):
         prompt: str | XComArg,
         image: str | XComArg | None = None,
         images: list[Any] | XComArg | None = None,
-        aspect_ratio: str | None = None,
-        quality: str = "medium",
+        aspect_ratio: ImageRatio | str | None = EDIT_IMAGE.aspect_ratio,
+        quality: ImageQuality | str = EDIT_IMAGE.quality,
         **kwargs: Any,
     ) -> None:
         super().__init__(prompt=prompt, aspect_ratio=aspect_ratio, quality=quality, **kwargs)
@@ -125,12 +113,9 @@ class GrokImagineEditOperator(GrokImagineGenerateOperator):
         """
         from airflow_provider_grok.api import images as api
 
-        sources = {"image": unpacked(given(self.image)), "images": self._images()}
-        if given(self.aspect_ratio) not in (None, "auto") and sources["images"] is None:
+        asked = self._fields()
+        if asked["aspect_ratio"] not in (None, "auto") and asked["images"] is None:
             self.log.warning(
                 "aspect_ratio=%s has no effect: an edit of one picture keeps its ratio.", self.aspect_ratio
             )
-        return api.edit(api.edit_body(**self._fields(), **sources))
-
-    def _images(self) -> list[Any] | None:
-        return None if given(self.images) is None else flat(self.images)
+        return api.edit(api.edit_body(**asked))

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+from airflow_provider_grok.api.request_fields import (
+    EDIT_IMAGE,
+    EDIT_VIDEO,
+    EXTEND_VIDEO,
+    GENERATE_IMAGE,
+    GENERATE_VIDEO,
+)
+from airflow_provider_grok.operators.values import ONE_SOURCE, rendered_fields
 
 
-def _request(id: str, kind: str, **fields: Any) -> dict[str, Any]:
-    body = {name: value for name, value in fields.items() if value is not None}
+def _request(id: str, kind: str, defaults: NamedTuple, **fields: Any) -> dict[str, Any]:
+    # None takes a field out that has a default, as with the operators; of any other it says nothing.
+    meant = {name for name, value in defaults._asdict().items() if value is not None}
+    body = {name: value for name, value in fields.items() if value is not None or name in meant}
     return {"batch_request_id": id, "batch_request": {kind: body}}
 
 
@@ -15,11 +26,11 @@ def generate_image(
     id: str,
     *,
     prompt: Any,
-    model: str = "grok-imagine-image-2.0",
-    n: Any = None,
-    aspect_ratio: Any = "auto",
-    resolution: Any = "1k",
-    quality: Any = "low",
+    model: Any = GENERATE_IMAGE.model,
+    n: Any = GENERATE_IMAGE.n,
+    aspect_ratio: Any = GENERATE_IMAGE.aspect_ratio,
+    resolution: Any = GENERATE_IMAGE.resolution,
+    quality: Any = GENERATE_IMAGE.quality,
     **more: Any,
 ) -> dict[str, Any]:
     """A picture from words, as one request of a batch.
@@ -30,12 +41,13 @@ def generate_image(
     :param n: how many pictures, 1 to 10; None: one.
     :param aspect_ratio: such as `3:2`; `auto` leaves it to the model.
     :param resolution: `1k`, `1.5k` or `2k`.
-    :param quality: `low`, `medium`, `high` or `auto`.
+    :param quality: `low`, `medium`, `high` or `auto`; sent only to models that know it.
     :param more: further fields of the request, not checked.
     """
     return _request(
         id,
         "image_generation",
+        GENERATE_IMAGE,
         prompt=prompt,
         model=model,
         n=n,
@@ -52,11 +64,11 @@ def edit_image(
     prompt: Any,
     image: Any = None,
     images: Any = None,
-    model: str = "grok-imagine-image-2.0",
-    n: Any = None,
-    aspect_ratio: Any = None,
-    resolution: Any = "1k",
-    quality: Any = "medium",
+    model: Any = EDIT_IMAGE.model,
+    n: Any = EDIT_IMAGE.n,
+    aspect_ratio: Any = EDIT_IMAGE.aspect_ratio,
+    resolution: Any = EDIT_IMAGE.resolution,
+    quality: Any = EDIT_IMAGE.quality,
     **more: Any,
 ) -> dict[str, Any]:
     """An edit of stored pictures, as one request of a batch.
@@ -69,12 +81,13 @@ def edit_image(
     :param n: how many pictures, 1 to 10; None: one.
     :param aspect_ratio: such as `3:2`, for several sources.
     :param resolution: `1k`, `1.5k` or `2k`.
-    :param quality: `low`, `medium`, `high` or `auto`.
+    :param quality: `low`, `medium`, `high` or `auto`; sent only to models that know it.
     :param more: further fields of the request, not checked.
     """
     return _request(
         id,
         "image_edit",
+        EDIT_IMAGE,
         prompt=prompt,
         image=image,
         images=images,
@@ -92,37 +105,53 @@ def generate_video(
     *,
     prompt: Any = None,
     image: Any = None,
-    model: str = "grok-imagine-video-1.5",
-    duration: Any = 8,
-    aspect_ratio: Any = None,
-    resolution: Any = "480p",
+    reference_images: Any = None,
+    reference_audios: Any = None,
+    last_frame: Any = None,
+    keyframes: Any = None,
+    model: Any = GENERATE_VIDEO.model,
+    duration: Any = GENERATE_VIDEO.duration,
+    aspect_ratio: Any = GENERATE_VIDEO.aspect_ratio,
+    resolution: Any = GENERATE_VIDEO.resolution,
+    generate_audio: Any = GENERATE_VIDEO.generate_audio,
     **more: Any,
 ) -> dict[str, Any]:
-    """A video from words or a first picture, as one request of a batch.
+    """A video from words, a first picture, references or keyframes, as one request of a batch.
 
     :param id: the request's id: unique in the batch, and the same on every try.
-    :param prompt: what happens; needed unless there is a picture to start from.
+    :param prompt: what happens; needed unless there is a picture to go by.
     :param image: first frame: file id or https URL.
+    :param reference_images: 1 to 14 pictures of what is to appear.
+    :param reference_audios: up to 3 voices: ids or https URLs.
+    :param last_frame: last frame: file id or https URL.
+    :param keyframes: up to 4 of `{"image": ..., "timestamp_s": seconds}`.
     :param model: the model's name.
     :param duration: length in seconds, 1 to 15.
     :param aspect_ratio: such as `9:16`; None: the API's `16:9`.
     :param resolution: `480p`, `720p` or `1080p`, as the model allows.
-    :param more: `reference_images`, `last_frame`, `keyframes`, ... and fields that are not checked.
+    :param generate_audio: whether it has sound.
+    :param more: further fields of the request, not checked.
     """
     return _request(
         id,
         "video_generation",
+        GENERATE_VIDEO,
         prompt=prompt,
         image=image,
+        reference_images=reference_images,
+        reference_audios=reference_audios,
+        last_frame=last_frame,
+        keyframes=keyframes,
         model=model,
         duration=duration,
         aspect_ratio=aspect_ratio,
         resolution=resolution,
+        generate_audio=generate_audio,
         **more,
     )
 
 
-def edit_video(id: str, *, prompt: Any, video: Any, model: str = "grok-imagine-video", **more: Any) -> dict[str, Any]:
+def edit_video(id: str, *, prompt: Any, video: Any, model: Any = EDIT_VIDEO.model, **more: Any) -> dict[str, Any]:
     """A change of a stored video, as one request of a batch.
 
     :param id: the request's id: unique in the batch, and the same on every try.
@@ -131,22 +160,30 @@ def edit_video(id: str, *, prompt: Any, video: Any, model: str = "grok-imagine-v
     :param model: the model's name; only `grok-imagine-video` can.
     :param more: further fields of the request, not checked.
     """
-    return _request(id, "video_generation", prompt=prompt, video=video, model=model, **more)
+    return _request(id, "video_generation", EDIT_VIDEO, prompt=prompt, video=video, model=model, **more)
 
 
 def extend_video(
-    id: str, *, prompt: Any, video: Any, duration: Any = 6, model: str = "grok-imagine-video", **more: Any
+    id: str,
+    *,
+    prompt: Any,
+    video: Any,
+    model: Any = EXTEND_VIDEO.model,
+    duration: Any = EXTEND_VIDEO.duration,
+    **more: Any,
 ) -> dict[str, Any]:
     """A longer version of a stored video, as one request of a batch.
 
     :param id: the request's id: unique in the batch, and the same on every try.
     :param prompt: how it goes on.
     :param video: the source, an MP4 of 2 to 15 s: file id or https URL.
-    :param duration: seconds to add, 2 to 10.
     :param model: the model's name; only `grok-imagine-video` can.
+    :param duration: seconds to add, 1 to 15.
     :param more: further fields of the request, not checked.
     """
-    return _request(id, "video_extension", prompt=prompt, video=video, duration=duration, model=model, **more)
+    return _request(
+        id, "video_extension", EXTEND_VIDEO, prompt=prompt, video=video, model=model, duration=duration, **more
+    )
 
 
 def checked(entry: Any, index: int) -> dict[str, Any]:
@@ -190,16 +227,23 @@ def _body(kind: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     build = builders.get(kind)
     if build is None:
         return body
-    known = inspect.signature(build).parameters.keys() - {"params"}
-    fields = {name: _plain(name, value) for name, value in body.items() if name in known}
-    rest = {name: value for name, value in body.items() if name not in known}
-    made: Mapping[str, Any] = build(**fields, params=rest or None)
+    parameters = inspect.signature(build).parameters
+    # A required field that is missing is told like one that is empty.
+    given = {name: None for name, one in parameters.items() if one.default is one.empty} | dict(body)
+    known = parameters.keys() - {"params"}
+    fields = {name: _plain(name, value) for name, value in given.items() if name in known}
+    rest = {name: value for name, value in given.items() if name not in known}
+    if kind == "video_extension":
+        # The only endpoint that knows no `user`; the operator for it sends none either.
+        rest.pop("user", None)
+    read = rendered_fields(fields, needs_prompt=kind != "video_generation" or "video" in body)
+    made: Mapping[str, Any] = build(**read, params=rest or None)
     return made
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A source, or each of several, as the id or URL that it is; anything else as it is."""
-    if name in ("image", "video", "last_frame"):
+    """A source in the API's own form, or each of several, as the id or URL that it is; anything else as it is."""
+    if name in ONE_SOURCE:
         return _named(value)
     if name in ("images", "reference_images") and isinstance(value, list | tuple):
         return [_named(one) for one in value]

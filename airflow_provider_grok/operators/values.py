@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+#: Fields of a request that hold one source, and those that hold several things.
+ONE_SOURCE = frozenset({"image", "video", "last_frame"})
+SEVERAL = frozenset({"images", "reference_images", "reference_audios", "keyframes"})
 
 
 def blank(value: Any) -> bool:
@@ -61,6 +65,34 @@ def unpacked(value: Any) -> Any:
     if isinstance(value, Iterable) and not isinstance(value, dict | bytes):
         return list(value)
     return value
+
+
+def rendered_fields(values: Mapping[str, Any], *, needs_prompt: bool = True) -> dict[str, Any]:
+    """Fields of a request as templates leave them, as the API's body functions take them.
+
+    Operators and requests of a batch are read by this one function, so that equal words make equal bodies.
+
+    :param values: the arguments by name.
+    :param needs_prompt: whether a blank prompt is a mistake, and not merely left out.
+    :raises InvalidRequest: for a `generate_audio` that is neither True nor False.
+    """
+    read = {name: _field(name, value) for name, value in values.items()}
+    if not needs_prompt and "prompt" in read:
+        read["prompt"] = given(read["prompt"])
+    return read
+
+
+def _field(name: str, value: Any) -> Any:
+    if name in ONE_SOURCE:
+        return unpacked(given(value))
+    if name in SEVERAL:
+        return None if blank(value) else flat(value)
+    if name == "generate_audio":
+        return blank(value) or truth(name, value)
+    if name == "n":
+        return 1 if blank(value) else value
+    # What is blank here is a mistake, and told as it was given.
+    return value if name in ("prompt", "model") else given(value)
 
 
 def fields(value: Any) -> Any:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_grok.api.request_fields import EDIT_VIDEO, EXTEND_VIDEO, GENERATE_VIDEO
 from airflow_provider_grok.operators.make import GrokMakeOperator
-from airflow_provider_grok.operators.values import fields, flat, given, truth, unpacked
+from airflow_provider_grok.operators.values import fields, given, rendered_fields
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
 
     from airflow_provider_grok.api.call import Call
     from airflow_provider_grok.api.jobs import Accepted
-
-    Duration = timedelta | float | str
+    from airflow_provider_grok.api.request_fields import Duration, VideoRatio, VideoResolution
 
 
 class GrokImagineVideoOperator(GrokMakeOperator):
@@ -24,11 +24,11 @@ class GrokImagineVideoOperator(GrokMakeOperator):
     (docs.x.ai, Videos). Arguments shared with all operators that make something are described at `GrokMakeOperator`;
     `timeout` is 1 hour here.
 
-    :param prompt: what happens; needed unless there is a picture to start from.
+    :param prompt: what happens; needed unless there is a picture to go by.
     :param image: first frame: file id or https URL.
-    :param reference_images: one to seven pictures of what is to appear.
-    :param reference_audios: up to three voices: ids or https URLs.
-    :param last_frame: last frame: file id or https URL.
+    :param reference_images: one to fourteen pictures of what is to appear.
+    :param reference_audios: up to three voices: names, ids of custom voices, or https URLs.
+    :param last_frame: last frame, alone or with `image`: file id or https URL.
     :param keyframes: up to four of `{"image": ..., "timestamp_s": seconds}`.
     :param model: the model's name.
     :param duration: length in seconds, 1 to 15.
@@ -38,8 +38,7 @@ class GrokImagineVideoOperator(GrokMakeOperator):
     :param timeout: how long to wait for xAI, from the submission: timedelta or seconds.
     """
 
-    template_fields = (
-        *GrokMakeOperator.template_fields,
+    request_fields: tuple[str, ...] = (
         "prompt",
         "image",
         "reference_images",
@@ -52,6 +51,7 @@ class GrokImagineVideoOperator(GrokMakeOperator):
         "resolution",
         "generate_audio",
     )
+    template_fields = (*GrokMakeOperator.template_fields, *request_fields)
     template_fields_renderers = {"prompt": "md"}
     ui_color = "#e8daef"
 
@@ -64,11 +64,11 @@ class GrokImagineVideoOperator(GrokMakeOperator):
         reference_audios: list[Any] | None = None,
         last_frame: str | XComArg | None = None,
         keyframes: list[dict[str, Any]] | None = None,
-        model: str = "grok-imagine-video-1.5",
-        duration: int | str = 8,
-        aspect_ratio: str | None = None,
-        resolution: str = "480p",
-        generate_audio: bool | str = True,
+        model: str = GENERATE_VIDEO.model,
+        duration: int | str = GENERATE_VIDEO.duration,
+        aspect_ratio: VideoRatio | str | None = GENERATE_VIDEO.aspect_ratio,
+        resolution: VideoResolution | str = GENERATE_VIDEO.resolution,
+        generate_audio: bool | str = GENERATE_VIDEO.generate_audio,
         timeout: Duration | None = timedelta(hours=1),
         **kwargs: Any,
     ) -> None:
@@ -92,24 +92,12 @@ class GrokImagineVideoOperator(GrokMakeOperator):
         """
         from airflow_provider_grok.api import videos
 
-        if given(self.image) is not None and given(self.aspect_ratio) is not None:
+        asked = rendered_fields({name: getattr(self, name) for name in self.request_fields}, needs_prompt=False)
+        if asked["image"] is not None and asked["aspect_ratio"] is not None:
             self.log.warning("aspect_ratio=%s does nothing: a video keeps its picture's ratio.", self.aspect_ratio)
-        body = videos.generation_body(
-            prompt=given(self.prompt),
-            model=self.model,
-            duration=self.duration,
-            aspect_ratio=given(self.aspect_ratio),
-            resolution=given(self.resolution),
-            image=unpacked(given(self.image)),
-            reference_images=None if given(self.reference_images) is None else flat(self.reference_images),
-            reference_audios=None if given(self.reference_audios) is None else flat(self.reference_audios),
-            last_frame=unpacked(given(self.last_frame)),
-            keyframes=None if given(self.keyframes) is None else flat(self.keyframes),
-            generate_audio=truth("generate_audio", self.generate_audio),
-            user=given(self.user),
-            params=fields(self.request_params),
+        return videos.generate(
+            videos.generation_body(**asked, user=given(self.user), params=fields(self.request_params))
         )
-        return videos.generate(body)
 
 
 class GrokImagineVideoEditOperator(GrokMakeOperator):
@@ -124,7 +112,8 @@ class GrokImagineVideoEditOperator(GrokMakeOperator):
     :param timeout: how long to wait for xAI, from the submission: timedelta or seconds.
     """
 
-    template_fields = (*GrokMakeOperator.template_fields, "prompt", "video", "model")
+    request_fields: tuple[str, ...] = ("prompt", "video", "model")
+    template_fields = (*GrokMakeOperator.template_fields, *request_fields)
     template_fields_renderers = {"prompt": "md"}
     ui_color = "#e8daef"
 
@@ -133,7 +122,7 @@ class GrokImagineVideoEditOperator(GrokMakeOperator):
         *,
         prompt: str | XComArg,
         video: str | XComArg,
-        model: str = "grok-imagine-video",
+        model: str = EDIT_VIDEO.model,
         timeout: Duration | None = timedelta(hours=1),
         **kwargs: Any,
     ) -> None:
@@ -149,15 +138,11 @@ class GrokImagineVideoEditOperator(GrokMakeOperator):
         """
         from airflow_provider_grok.api import videos
 
-        return videos.edit(
-            videos.edit_body(
-                prompt=given(self.prompt),
-                video=unpacked(self.video),
-                model=self.model,
-                user=given(self.user),
-                params=fields(self.request_params),
-            )
-        )
+        return videos.edit(videos.edit_body(**self._fields(), user=given(self.user)))
+
+    def _fields(self) -> dict[str, Any]:
+        read = rendered_fields({name: getattr(self, name) for name in self.request_fields})
+        return {**read, "params": fields(self.request_params)}
 
 
 class GrokImagineVideoExtendOperator(GrokImagineVideoEditOperator):
@@ -169,13 +154,22 @@ class GrokImagineVideoExtendOperator(GrokImagineVideoEditOperator):
     :param prompt: how it goes on.
     :param video: the source, an MP4: file id or https URL.
     :param model: the model's name; only `grok-imagine-video` can.
-    :param duration: seconds to add, 2 to 10.
+    :param duration: seconds to add, 1 to 15.
     """
 
-    template_fields = (*GrokImagineVideoEditOperator.template_fields, "duration")
+    request_fields = (*GrokImagineVideoEditOperator.request_fields, "duration")
+    template_fields = (*GrokMakeOperator.template_fields, *request_fields)
 
-    def __init__(self, *, prompt: str | XComArg, video: str | XComArg, duration: int | str = 6, **kwargs: Any) -> None:
-        super().__init__(prompt=prompt, video=video, **kwargs)
+    def __init__(
+        self,
+        *,
+        prompt: str | XComArg,
+        video: str | XComArg,
+        model: str = EXTEND_VIDEO.model,
+        duration: int | str = EXTEND_VIDEO.duration,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(prompt=prompt, video=video, model=model, **kwargs)
         self.duration = duration
 
     def request(self) -> Call[Accepted]:
@@ -185,12 +179,4 @@ class GrokImagineVideoExtendOperator(GrokImagineVideoEditOperator):
         """
         from airflow_provider_grok.api import videos
 
-        return videos.extend(
-            videos.extension_body(
-                prompt=given(self.prompt),
-                video=unpacked(self.video),
-                model=self.model,
-                duration=self.duration,
-                params=fields(self.request_params),
-            )
-        )
+        return videos.extend(videos.extension_body(**self._fields()))

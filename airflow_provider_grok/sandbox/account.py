@@ -7,12 +7,11 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from airflow_provider_grok.sandbox import prices
-from airflow_provider_grok.sandbox.exchange import Exchange, route
+from airflow_provider_grok.sandbox.request_context import RequestContext, route
+from airflow_provider_grok.sandbox.team import IDS, KEY_ID
 
 CREATED = 1_785_542_400  # unix seconds
 KEY_CREATED = "2026-06-01T10:00:00Z"
-IDS = {"user_id": "00000000-0000-4000-8000-000000000001", "team_id": "00000000-0000-4000-8000-000000000002"}
-KEY_ID = "00000000-0000-4000-8000-000000000003"
 
 
 def redact(key: str) -> str:
@@ -20,11 +19,11 @@ def redact(key: str) -> str:
     return f"xai-...{key[-4:]}"
 
 
-async def api_key(exchange: Exchange) -> Response:
+async def api_key(context: RequestContext) -> Response:
     """GET /v1/api-key."""
     return JSONResponse(
         {
-            "redacted_api_key": redact(exchange.backend.settings.api_key),
+            "redacted_api_key": redact(context.backend.settings.api_key),
             **IDS,
             "name": "sandbox key",
             "create_time": KEY_CREATED,
@@ -39,9 +38,9 @@ async def api_key(exchange: Exchange) -> Response:
     )
 
 
-async def me(exchange: Exchange) -> Response:
+async def me(context: RequestContext) -> Response:
     """GET /v1/me."""
-    key = redact(exchange.backend.settings.api_key)
+    key = redact(context.backend.settings.api_key)
     return JSONResponse(
         {
             **IDS,
@@ -87,34 +86,34 @@ def image_prices(model: str) -> dict[str, Any]:
     return {"image_price": tiers["low", "1k"], "pricing": pricing}
 
 
-async def list_models(exchange: Exchange) -> Response:
+async def list_models(context: RequestContext) -> Response:
     """GET /v1/models."""
     return JSONResponse({"data": [card(model) for model in prices.ALIASES], "object": "list"})
 
 
-async def one_model(exchange: Exchange) -> Response:
+async def one_model(context: RequestContext) -> Response:
     """GET /v1/models/{model}."""
-    return JSONResponse(card(prices.served_by(exchange.part("model"), tuple(prices.ALIASES))))
+    return JSONResponse(card(prices.served_by(context.part("model"), tuple(prices.ALIASES))))
 
 
-async def list_image_models(exchange: Exchange) -> Response:
+async def list_image_models(context: RequestContext) -> Response:
     """GET /v1/image-generation-models."""
     return JSONResponse({"models": [media_card(model) for model in prices.IMAGE_MODELS]})
 
 
-async def one_image_model(exchange: Exchange) -> Response:
+async def one_image_model(context: RequestContext) -> Response:
     """GET /v1/image-generation-models/{model}."""
-    return JSONResponse(media_card(prices.served_by(exchange.part("model"), prices.IMAGE_MODELS)))
+    return JSONResponse(media_card(prices.served_by(context.part("model"), prices.IMAGE_MODELS)))
 
 
-async def list_video_models(exchange: Exchange) -> Response:
+async def list_video_models(context: RequestContext) -> Response:
     """GET /v1/video-generation-models."""
     return JSONResponse({"models": [media_card(model) for model in prices.VIDEO_MODELS]})
 
 
-async def one_video_model(exchange: Exchange) -> Response:
+async def one_video_model(context: RequestContext) -> Response:
     """GET /v1/video-generation-models/{model}."""
-    return JSONResponse(media_card(prices.served_by(exchange.part("model"), prices.VIDEO_MODELS)))
+    return JSONResponse(media_card(prices.served_by(context.part("model"), prices.VIDEO_MODELS)))
 
 
 ROUTES = [

@@ -10,18 +10,32 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from airflow_provider_grok.sandbox import account, assets, batches, control, files, images, public_urls, videos
+from airflow_provider_grok.sandbox import (
+    account,
+    assets,
+    batches,
+    control,
+    fault_refusals,
+    files,
+    images,
+    public_urls,
+    videos,
+    visibility,
+)
 from airflow_provider_grok.sandbox.backend import Backend
+from airflow_provider_grok.sandbox.body_limits import LARGEST_BODY, LARGEST_ORDER, LimitedBody
 from airflow_provider_grok.sandbox.errors import CODES, Refusal, invalid
-from airflow_provider_grok.sandbox.exchange import Exchange, parse
+from airflow_provider_grok.sandbox.fault_answers import injected_answer
+from airflow_provider_grok.sandbox.host_guard import foreign_host, with_security_headers
 from airflow_provider_grok.sandbox.jobs import Maker
+from airflow_provider_grok.sandbox.request_context import RequestContext, parse
 
 log = logging.getLogger(__name__)
 
-SCHEMAS = (files.SCHEMA, assets.SCHEMA, batches.SCHEMA)
+SCHEMAS = (files.SCHEMA, assets.SCHEMA, batches.SCHEMA, visibility.SCHEMA)
 MAKERS: dict[str, Maker] = {**images.MAKERS, **videos.MAKERS}
 ROUTES = [
     *account.ROUTES,
@@ -34,12 +48,19 @@ ROUTES = [
 ]
 
 
-class Application:
-    """The ASGI application."""
+KEPT_BYTES = 1_000_000  # of a body that nobody reads, for the journal
 
-    def __init__(self, backend: Backend) -> None:
-        """Put the routes over a backend."""
+
+class Application:
+    """The ASGI application.
+
+    :param backend: what the routes work on.
+    :param loopback: whether it listens on loopback: then it answers to names of this machine only.
+    """
+
+    def __init__(self, backend: Backend, *, loopback: bool = True) -> None:
         self.backend = backend
+        self._loopback = loopback
         for schema in SCHEMAS:
             backend.store.create(schema)
         backend.jobs.makers.update(MAKERS)
@@ -52,10 +73,13 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             await self._lifespan(receive, send)
-        elif scope["path"] == "/" or scope["path"].startswith("/_sandbox/"):
-            await self._control(scope, receive, send)
+        elif scope["path"] in ("/", "/favicon.ico") or scope["path"].startswith("/_sandbox/"):
+            await self._control(scope, LimitedBody(receive, LARGEST_ORDER), send)
+        elif self._loopback and (reason := foreign_host(scope)):
+            refused = await capture(Refusal(403, reason).response(), scope, receive)
+            await deliver(refused, str(uuid.uuid4()), None, receive, send)
         else:
-            await self._exchange(scope, receive, send)
+            await self._handle(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -65,53 +89,39 @@ class Application:
         self.backend.jobs.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         backend = self.backend
-        meter = Meter(receive)
+        meter = LimitedBody(receive, LARGEST_BODY)
         request = Request(scope, meter)
         script = backend.faults.take(scope["method"], scope["path"])
         # Not out of the seeded stream: how often a client polls must not change the ids of files.
-        exchange = Exchange(backend, request, str(uuid.uuid4()), script)
-        scope["exchange"] = exchange
+        context = RequestContext(backend, request, str(uuid.uuid4()), script)
+        scope["context"] = context
         late = script.get("after", False)
         await asyncio.sleep(0 if late else script.get("delay", 0))
-        answer = await self._answer(exchange, scope, meter)
+        answer = await self._answer(context, scope, meter)
         await asyncio.sleep(script.get("delay", 0) if late else 0)
-        backend.journal.write(entry(exchange, meter, answer), backend.clock.now())
+        backend.journal.write(entry(context, meter, answer), backend.clock.now())
         if answer is None or script.get("drop"):
             await hang_up(receive, send)
         else:
-            await deliver(answer, exchange, receive, send)
+            await deliver(answer, context.request_id, script.get("truncate"), receive, send)
 
-    async def _answer(self, exchange: Exchange, scope: Scope, meter: Meter) -> Answer | None:
+    async def _answer(self, context: RequestContext, scope: Scope, meter: LimitedBody) -> Answer | None:
         """Return the answer, or None if the connection is to be closed with nothing done."""
-        script = exchange.script
+        script = context.script
         if script.get("drop") == "before":
-            await drain(exchange)
+            await drain(context)
             return None
         if "status" in script and not script.get("after"):
-            await drain(exchange)
-            return await capture(ordered_answer(script), scope, meter)
-        if scope["path"].startswith("/v1/") and not key_is_right(exchange):
-            await drain(exchange)
-            return await capture(wrong_key(exchange.request).response(), scope, meter)
+            await drain(context)
+            return await capture(injected_answer(script), scope, meter)
+        refusal = refuse_unread(context)
+        if refusal is not None:
+            await drain(context)
+            return await capture(refusal.response(), scope, meter)
         answer = await capture(self._api, scope, meter)
-        return await capture(ordered_answer(script), scope, meter) if "status" in script else answer
-
-
-class Meter:
-    """Counts the bytes of a request as they are read."""
-
-    def __init__(self, receive: Receive) -> None:
-        """Wrap the server's channel."""
-        self._receive = receive
-        self.count = 0
-
-    async def __call__(self) -> Message:
-        """Return the next message."""
-        message = await self._receive()
-        self.count += len(message.get("body", b""))
-        return message
+        return await capture(injected_answer(script), scope, meter) if "status" in script else answer
 
 
 class Answer:
@@ -138,6 +148,9 @@ async def capture(app: Any, scope: Scope, receive: Receive) -> Answer:
     except RecursionError:
         answer = Answer()
         await invalid("The request is nested too deeply.").response()(scope, receive, answer.take)
+    except Refusal as refusal:  # of the body, where nobody else reads it
+        answer = Answer()
+        await refusal.response()(scope, receive, answer.take)
     except ClientDisconnect:
         await Response(status_code=499)(scope, receive, answer.take)
     except Exception:
@@ -147,24 +160,38 @@ async def capture(app: Any, scope: Scope, receive: Receive) -> Answer:
     return answer
 
 
-async def drain(exchange: Exchange) -> None:
-    """Read a body that nobody wants, so that the client gets to read the answer; keep it if it is JSON."""
-    data = bytearray()
-    is_json = "json" in exchange.request.headers.get("content-type", "")
-    async for chunk in exchange.request.stream():
-        if is_json:
-            data += chunk
-    if data:
-        try:
-            exchange.json = parse(bytes(data))
-        except ValueError:
-            exchange.json = None
+async def drain(context: RequestContext) -> None:
+    """Read a body that nobody wants, so that the client gets to read the answer; keep it if it is JSON and not long.
+
+    A body that is too large or too slow is left unread.
+    """
+    data, is_json = bytearray(), "json" in context.request.headers.get("content-type", "")
+    try:
+        async for chunk in context.request.stream():
+            if is_json and len(data) <= KEPT_BYTES:
+                data += chunk
+        if data and len(data) <= KEPT_BYTES:
+            context.json = parse(bytes(data))
+    except (Refusal, ValueError):
+        context.json = None
 
 
-def key_is_right(exchange: Exchange) -> bool:
+def refuse_unread(context: RequestContext) -> Refusal | None:
+    """Return why a request is refused before its body is looked at, or None."""
+    headers = context.request.headers
+    if context.path.startswith("/v1/") and not key_is_right(context):
+        return wrong_key(context.request)
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    # Nobody asked for it: a few kilobytes of it may become gigabytes.
+    if encoding != "identity":
+        return Refusal(415, f"Content-Encoding {encoding!r} is not supported.")
+    return fault_refusals.refusal(context.script["refuse"]) if "refuse" in context.script else None
+
+
+def key_is_right(context: RequestContext) -> bool:
     """Tell whether the request bears the key."""
-    scheme, _, key = exchange.request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and key.strip() == exchange.backend.settings.api_key
+    scheme, _, key = context.request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and key.strip() == context.backend.settings.api_key
 
 
 def wrong_key(request: Request) -> Refusal:
@@ -174,18 +201,6 @@ def wrong_key(request: Request) -> Refusal:
         return invalid("No API key provided. Incorrect API key provided: send `Authorization: Bearer <key>`.")
     shown = f"{key[:2]}***{key[-2:]}" if len(key) > 8 else "***"
     return invalid(f"Incorrect API key provided: {shown}. You can obtain an API key from https://console.x.ai.")
-
-
-def ordered_answer(script: dict[str, Any]) -> Response:
-    """Return the answer that a fault orders; without a body, the usual one of its status."""
-    status, headers = script["status"], {key: str(value) for key, value in script.get("headers", {}).items()}
-    if "body" not in script:
-        body: Any = {"code": CODES.get(status, "unknown"), "error": f"A fault was ordered: status {status}."}
-    else:
-        body = script["body"]
-    if body is None or isinstance(body, str):
-        return PlainTextResponse(body, status, headers)
-    return JSONResponse(body, status, headers)
 
 
 def refuse(request: Request, error: Refusal) -> Response:
@@ -200,9 +215,9 @@ def refuse_route(request: Request, error: HTTPException) -> Response:
     return JSONResponse({"code": code, "error": message}, error.status_code, error.headers)
 
 
-def entry(exchange: Exchange, meter: Meter, answer: Answer | None) -> dict[str, Any]:
+def entry(context: RequestContext, meter: LimitedBody, answer: Answer | None) -> dict[str, Any]:
     """Return a request as the journal keeps it."""
-    request = exchange.request
+    request = context.request
     return {
         "method": request.method,
         "path": request.url.path,
@@ -210,16 +225,19 @@ def entry(exchange: Exchange, meter: Meter, answer: Answer | None) -> dict[str, 
         "status": answer and answer.start["status"],
         "request_bytes": meter.count,
         "response_bytes": len(answer.body) if answer else 0,
-        "json": exchange.json,
-        "unknown": exchange.unknown,
+        "json": context.json,
+        "unknown": context.unknown,
     }
 
 
-async def deliver(answer: Answer, exchange: Exchange, receive: Receive, send: Send) -> None:
-    """Send an answer, or only its beginning if a fault orders it."""
-    request_id = (b"x-request-id", exchange.request_id.encode())
-    await send({**answer.start, "headers": [*answer.start["headers"], request_id]})
-    limit = exchange.script.get("truncate")
+async def deliver(answer: Answer, request_id: str, limit: int | None, receive: Receive, send: Send) -> None:
+    """Send an answer.
+
+    :param request_id: its `x-request-id`.
+    :param limit: send only so many bytes of the body, if a fault says so.
+    """
+    headers = with_security_headers([*answer.start["headers"], (b"x-request-id", request_id.encode())])
+    await send({**answer.start, "headers": headers})
     if limit is None or limit >= len(answer.body):
         await send({"type": "http.response.body", "body": answer.body})
         return

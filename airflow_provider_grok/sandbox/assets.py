@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import missing
-from airflow_provider_grok.sandbox.exchange import Exchange, route
+from airflow_provider_grok.sandbox.request_context import RequestContext, route
 from airflow_provider_grok.sandbox.store import Store
 
 SCHEMA = """
@@ -45,14 +45,14 @@ def offer(backend: Backend, path: str, blob: str, mime: str, at: float, *, batch
     return f"{path}?sig={signature}" if signature else path
 
 
-async def serve(exchange: Exchange) -> Response:
+async def serve(context: RequestContext) -> Response:
     """Answer a link, without a key."""
-    signature = exchange.request.query_params.get("sig", "")
-    found = find(exchange.backend, exchange.path, signature)
+    signature = context.request.query_params.get("sig", "")
+    found = find(context.backend, context.path, signature)
     if found is None:
         raise missing("The link has expired or never was.")
     blob, mime = found
-    return Response(await exchange.backend.read(blob), media_type=mime)
+    return Response(await context.backend.read(blob), media_type=mime)
 
 
 def find(backend: Backend, path: str, signature: str) -> tuple[str, str] | None:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from airflow_provider_grok.sandbox.clock import Clock
+from airflow_provider_grok.sandbox.connection_line import DEFAULT_KEY
 from airflow_provider_grok.sandbox.faults import Faults
 from airflow_provider_grok.sandbox.ids import Ids
 from airflow_provider_grok.sandbox.jobs import Jobs
 from airflow_provider_grok.sandbox.journal import Journal
+from airflow_provider_grok.sandbox.lazy_media import LazyMedia
 from airflow_provider_grok.sandbox.ledger import Ledger
-from airflow_provider_grok.sandbox.promises import Promises
 from airflow_provider_grok.sandbox.store import Store
 
 P = ParamSpec("P")
@@ -38,10 +39,12 @@ class Settings:
     :param video_seconds: how long a video takes.
     :param batch_seconds: how long a batch takes.
     :param link_quota: how many public URLs may be active at once.
-    :param rate_limits: whether batches have their limits of calls per second.
+    :param rate_limits: whether there are limits of requests per second (see `rate_limits`).
+    :param custom_voices: ids of voices that are accepted besides the presets.
+    :param results_grace: seconds for which the results of a batch can still be read after its end.
     """
 
-    api_key: str = "xai-sandbox"
+    api_key: str = DEFAULT_KEY
     seed: int | None = None
     strict: bool = False
     batch_storage: bool = True
@@ -50,6 +53,8 @@ class Settings:
     batch_seconds: float = 4.0
     link_quota: int = 1000
     rate_limits: bool = False
+    custom_voices: tuple[str, ...] = ()
+    results_grace: float = 0.0
 
 
 class Backend:
@@ -66,7 +71,7 @@ class Backend:
         self.store = Store(folder)
         kept = self.store.recall("clock")
         if kept:
-            clock.thaw(kept)
+            clock.restore(kept)
         if clock_rate is not None:
             clock.rate = clock_rate
         self.faults = Faults()
@@ -74,7 +79,7 @@ class Backend:
         self.journal = Journal(self.store)
         self.ids = Ids(self.store, settings.seed)
         self.jobs = Jobs(self)
-        self.promises = Promises(self)
+        self.lazy_media = LazyMedia(self)
         self.calls: defaultdict[str, deque[float]] = defaultdict(deque)  # when, by what is limited
         # Blobs known to be pictures, and those being looked at: a batch names one source many times.
         self.readable: set[str] = set()
@@ -93,14 +98,14 @@ class Backend:
 
     async def read(self, blob: str) -> bytes:
         """Return a blob's bytes; not through the threads that make pictures, which may be busy for long."""
-        blob = await self.promises.keep(blob)
+        blob = await self.lazy_media.resolve(blob)
         if self.store.blob_path(blob).stat().st_size < READ_IN_PLACE:
             return self.store.read_blob(blob)
         return await asyncio.to_thread(self.store.read_blob, blob)
 
     def keep_clock(self) -> None:
         """Write the clock down, so that a restart goes on from it."""
-        self.store.remember("clock", self.clock.freeze_dry())
+        self.store.remember("clock", self.clock.snapshot())
 
     def reset(self) -> None:
         """Start anew: no files, jobs, journal, ledger or faults; real time."""

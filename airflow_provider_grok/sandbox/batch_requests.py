@@ -12,15 +12,15 @@ from pydantic import ValidationError
 from airflow_provider_grok.sandbox import images
 from airflow_provider_grok.sandbox.bodies import Body, in_words
 from airflow_provider_grok.sandbox.errors import Refusal, Undeserialisable, invalid
-from airflow_provider_grok.sandbox.exchange import Exchange
 from airflow_provider_grok.sandbox.image_requests import read_image_request
-from airflow_provider_grok.sandbox.video_requests import (
+from airflow_provider_grok.sandbox.request_context import RequestContext
+from airflow_provider_grok.sandbox.video_bodies import (
     EDITS,
     EXTENSIONS,
     GENERATIONS,
     GenerateVideo,
-    read_video_request,
 )
+from airflow_provider_grok.sandbox.video_requests import read_video_request
 
 LARGEST_REQUEST = 25_000_000  # bytes of one request's body
 LARGEST_FILE = 200_000_000  # bytes of a JSONL file
@@ -82,7 +82,7 @@ class Item:
     body: dict[str, Any]
 
 
-def read_items(requests: list[BatchRequest], exchange: Exchange, known: set[str]) -> list[Item]:
+def read_items(requests: list[BatchRequest], context: RequestContext, known: set[str]) -> list[Item]:
     """Check the requests of one call: all are taken or none.
 
     :param known: ids that the batch has already.
@@ -98,11 +98,11 @@ def read_items(requests: list[BatchRequest], exchange: Exchange, known: set[str]
         if name in seen:
             raise invalid(f"{place}: duplicate batch_request_id {name!r}.")
         seen |= {name} - {""}
-        items.append(read_item(f"{place} ({name})" if name else place, name, key, body, exchange))
+        items.append(read_item(f"{place} ({name})" if name else place, name, key, body, context))
     return items
 
 
-def read_item(place: str, name: str, key: str, body: Any, exchange: Exchange) -> Item:
+def read_item(place: str, name: str, key: str, body: Any, context: RequestContext) -> Item:
     """Check one request by the rules of the endpoint it is meant for.
 
     :param place: where it stands, for messages.
@@ -113,25 +113,25 @@ def read_item(place: str, name: str, key: str, body: Any, exchange: Exchange) ->
     if len(json.dumps(body)) > LARGEST_REQUEST:
         raise invalid(f"{place} has more than {LARGEST_REQUEST} bytes.")
     try:
-        return checked(name, key, body, exchange)
+        return checked(name, key, body, context)
     except Undeserialisable as error:
         raise Undeserialisable(f"{place}: {error.message.partition(': ')[2]}") from None
     except Refusal as error:
         raise invalid(f"{place}: {error.message}") from None
 
 
-def checked(name: str, key: str, body: dict[str, Any], exchange: Exchange) -> Item:
+def checked(name: str, key: str, body: dict[str, Any], context: RequestContext) -> Item:
     """Check one request.
 
     :raises Refusal: whatever its endpoint would answer, and 400 for what batches do not take.
     """
     if key in ("image_generation", "image_edit"):
-        image = read_image_request(key == "image_edit", body, exchange)
+        image = read_image_request(key == "image_edit", body, context)
         endpoint = images.EDITS if key == "image_edit" else images.GENERATIONS
         return Item(name, "image", endpoint, image.served_model, image.ticks, body)
     if key in ("video_generation", "video_extension"):
         endpoint = EXTENSIONS if key == "video_extension" else EDITS if "video" in body else GENERATIONS
-        video = read_video_request(endpoint, body, exchange)
+        video = read_video_request(endpoint, body, context)
         ticks = video.ticks if isinstance(video, GenerateVideo) else 0
         return Item(name, "video", endpoint, video.served_model, ticks, body)
     raise refused_key(key, body)
@@ -147,7 +147,7 @@ def refused_key(key: str, body: dict[str, Any]) -> Refusal:
     return invalid(f"{key} is not emulated: this sandbox makes pictures and videos only.")
 
 
-def read_lines(data: bytes, exchange: Exchange) -> list[Item]:
+def read_lines(data: bytes, context: RequestContext) -> list[Item]:
     """Check a JSONL file: all lines are taken or none.
 
     :raises Refusal: naming the first line that is wrong.
@@ -159,7 +159,7 @@ def read_lines(data: bytes, exchange: Exchange) -> list[Item]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        item = read_line(f"line {number}", line, exchange)
+        item = read_line(f"line {number}", line, context)
         if item.name in seen:
             raise invalid(f"line {number}: duplicate custom_id {item.name!r}.")
         seen.add(item.name)
@@ -169,7 +169,7 @@ def read_lines(data: bytes, exchange: Exchange) -> list[Item]:
     return items
 
 
-def read_line(place: str, text: bytes, exchange: Exchange) -> Item:
+def read_line(place: str, text: bytes, context: RequestContext) -> Item:
     """Check one line.
 
     :raises Refusal: naming what is wrong.
@@ -183,4 +183,4 @@ def read_line(place: str, text: bytes, exchange: Exchange) -> Item:
     if line.url == EDITS and "video" not in line.body:
         # Elsewhere such a body would be a video made from words.
         raise invalid(f"{place} ({line.custom_id}): missing field `video`.")
-    return read_item(f"{place} ({line.custom_id})", line.custom_id, URLS[line.url], line.body, exchange)
+    return read_item(f"{place} ({line.custom_id})", line.custom_id, URLS[line.url], line.body, context)

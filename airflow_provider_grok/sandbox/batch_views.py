@@ -6,10 +6,10 @@ import sqlite3
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_provider_grok.sandbox import account, assets, images
+from airflow_provider_grok.sandbox import assets, images, team
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.jobs import Job
-from airflow_provider_grok.sandbox.video_requests import EXTENSIONS
+from airflow_provider_grok.sandbox.video_bodies import EXTENSIONS
 
 # google.rpc codes, as they stand in results.
 NUMBERS = {
@@ -57,7 +57,7 @@ def shown(batch: sqlite3.Row, tally: list[sqlite3.Row], now: float) -> dict[str,
         "name": batch["name"],
         "create_time": spell(batch["created_at"]),
         "expire_time": spell(batch["expires_at"]),
-        "create_api_key_id": account.KEY_ID,
+        "create_api_key_id": team.KEY_ID,
         "cancel_time": None if refused_later else spell(batch["cancelled_at"]),
         "cancel_by_xai_message": None if refused_later else batch["message"],
         "state": counters(tally),

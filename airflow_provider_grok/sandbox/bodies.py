@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from airflow_provider_grok.sandbox.errors import Undeserialisable, invalid
-from airflow_provider_grok.sandbox.exchange import Exchange
+from airflow_provider_grok.sandbox.request_context import RequestContext
 
 # Parameters of other image APIs that this one refuses by name (docs.x.ai, Image generation).
 REFUSED = ("size", "style", "mask", "seed")
@@ -22,12 +22,12 @@ class Body(BaseModel):
 B = TypeVar("B", bound=Body)
 
 
-def read(model: type[B], raw: dict[str, Any], exchange: Exchange, refused: tuple[str, ...] = ()) -> B:
+def read(model: type[B], raw: dict[str, Any], context: RequestContext, refused: tuple[str, ...] = ()) -> B:
     """Read a body.
 
     :param model: its type.
     :param raw: the JSON object.
-    :param exchange: where unknown fields are noted.
+    :param context: where unknown fields are noted.
     :param refused: further names that this endpoint refuses.
     :raises Refusal: 400 for a refused name, 422 for a missing field or a wrong type.
     """
@@ -38,7 +38,7 @@ def read(model: type[B], raw: dict[str, Any], exchange: Exchange, refused: tuple
         body = model.model_validate(raw)
     except ValidationError as error:
         raise Undeserialisable(in_words(error)) from None
-    exchange.note_unknown(strangers(body))
+    context.note_unknown(unknown_fields(body))
     return body
 
 
@@ -52,30 +52,35 @@ def in_words(error: ValidationError) -> str:
     return f"{place}: invalid type or value: {shown}: {first['msg']}"
 
 
-def strangers(body: BaseModel, prefix: str = "") -> list[str]:
+def unknown_fields(body: BaseModel, prefix: str = "") -> list[str]:
     """Return the names of unknown fields, with a path where they are nested."""
     names = [f"{prefix}{name}" for name in body.model_extra or {}]
     for name in type(body).model_fields:
         value = getattr(body, name)
         if isinstance(value, BaseModel):
-            names += strangers(value, f"{prefix}{name}.")
+            names += unknown_fields(value, f"{prefix}{name}.")
         elif isinstance(value, list):
             names += [
                 found
                 for index, item in enumerate(value)
                 if isinstance(item, BaseModel)
-                for found in strangers(item, f"{prefix}{name}[{index}].")
+                for found in unknown_fields(item, f"{prefix}{name}[{index}].")
             ]
     return names
 
 
-def check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
-    """Refuse a value that is not one of a few.
+def check_enum(name: str, value: str | None, variants: tuple[str, ...]) -> None:
+    """Refuse a value outside an enum, in the words of the API's own parser.
 
-    :raises Refusal: 400 naming the value and the choices.
+    :param name: the field.
+    :param variants: the values of the enum, in its order.
+    :raises Refusal: 422 naming the value and the variants.
     """
-    if value is not None and value not in choices:
-        raise invalid(f"Invalid value for {name}: {value!r}. It must be one of: {', '.join(choices)}.")
+    if value is None or value in variants:
+        return
+    quoted = [f"`{variant}`" for variant in variants]
+    expected = " or ".join(quoted) if len(quoted) < 3 else f"one of {', '.join(quoted)}"
+    raise Undeserialisable(f"{name}: unknown variant `{value[:80]}`, expected {expected}")
 
 
 def check_range(name: str, value: int | None, low: int, high: int) -> None:

@@ -63,12 +63,12 @@ class Clock:
             self._real = self._virtual = time.time()
             self._rate = 1.0
 
-    def freeze_dry(self) -> dict[str, float]:
-        """Return what `thaw` needs to go on after a restart."""
+    def snapshot(self) -> dict[str, float]:
+        """Return what `restore` needs to go on after a restart."""
         with self._lock:
             return {"real": self._real, "virtual": self._virtual, "rate": self._rate}
 
-    def thaw(self, state: dict[str, float]) -> None:
+    def restore(self, state: dict[str, float]) -> None:
         """Go on from an earlier clock, as if this one had run all the while."""
         with self._lock:
             self._real, self._virtual, self._rate = state["real"], state["virtual"], state["rate"]

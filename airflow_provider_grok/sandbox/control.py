@@ -1,49 +1,44 @@
 """The control interface under `/_sandbox/`: clock, faults, journal, ledger, reset. It needs no key, so it is for this
-machine only: a web page that points its own name at this address (DNS rebinding) is refused."""
+machine only (see `host_guard`)."""
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import Refusal
-from airflow_provider_grok.sandbox.exchange import parse
+from airflow_provider_grok.sandbox.fault_answers import LenientJSONResponse
 from airflow_provider_grok.sandbox.gallery import Gallery
-
-
-def is_local(netloc: str) -> bool:
-    """Tell whether a host, with or without port, is this machine by name or address."""
-    try:
-        name = (urlsplit(f"//{netloc}").hostname or "").rstrip(".")
-        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+from airflow_provider_grok.sandbox.host_guard import foreign_control, with_security_headers
+from airflow_provider_grok.sandbox.request_context import parse
 
 
 class LocalOnly:
-    """Refuses requests that name a foreign host or come from a foreign web page."""
+    """Refuses whoever is not on this machine, and sends the security headers with every answer.
+
+    :param app: the control interface.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wrap an application."""
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass local requests on."""
-        headers = Request(scope).headers
-        host, origin = headers.get("host", ""), headers.get("origin")
-        if is_local(host) and (origin is None or is_local(urlsplit(origin).netloc)):
-            await self.app(scope, receive, send)
-            return
-        error = f"The control interface answers to localhost only, not to {host!r} or pages of {origin!r}."
-        await JSONResponse({"error": error}, 403)(scope, receive, send)
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": with_security_headers(list(message["headers"]))}
+            await send(message)
+
+        reason = foreign_control(scope)
+        app = self.app if reason is None else JSONResponse({"error": reason}, 403)
+        await app(scope, receive, secured)
 
 
 class Control:
@@ -78,10 +73,10 @@ class Control:
         """Show the faults on order, add one, or withdraw all."""
         faults = self.backend.faults
         if request.method == "POST":
-            return JSONResponse(faults.add(await read_object(request, None)))
+            return LenientJSONResponse(faults.add(await read_object(request, None)))
         if request.method == "DELETE":
             faults.clear()
-        return JSONResponse({"faults": faults.list})
+        return LenientJSONResponse({"faults": faults.list})
 
     async def journal(self, request: Request) -> Response:
         """Show all requests."""

@@ -8,7 +8,7 @@ from math import sqrt
 
 from PIL import Image, ImageDraw, ImageOps
 
-from airflow_provider_grok.sandbox import effects, lettering
+from airflow_provider_grok.sandbox import lettering, picture_styles
 
 MAX_SOURCE_PIXELS = 50_000_000
 SIDES = {"1k": 1024, "1.5k": 1536, "2k": 2048}
@@ -40,8 +40,8 @@ def generate(*, prompt: str, size: tuple[int, int], seed: int) -> bytes:
     :param seed: equal inputs give equal bytes
     :returns: a JPEG
     """
-    dice = random.Random(f"{seed}/{prompt}")  # noqa: S311 - repeatable pictures, no secrets
-    picture = scenery(prompt, size, dice)
+    rng = random.Random(f"{seed}/{prompt}")  # noqa: S311 - repeatable pictures, no secrets
+    picture = scenery(prompt, size, rng)
     lettering.title(picture, prompt)
     return encode(picture, [lettering.one_line(prompt)])
 
@@ -59,13 +59,13 @@ def edit(
     :returns: a JPEG
     :raises ValueError: a source is no such picture, or too large
     """
-    dice = random.Random(f"{seed}/{prompt}")  # noqa: S311 - repeatable pictures, no secrets
+    rng = random.Random(f"{seed}/{prompt}")  # noqa: S311 - repeatable pictures, no secrets
     first, history = decode(sources[0], near=size), _history(sources[0])
     size = size or _resized(first.size, resolution)
     scene = lettering.without_bands(first, history)
     history = lettering.with_band(history, prompt)
     picture = ImageOps.fit(scene, lettering.above_bands(size, history), Image.Resampling.BILINEAR)
-    picture = effects.restyle(picture, prompt, dice)
+    picture = picture_styles.restyle(picture, prompt, rng)
     set_in(picture, [decode(source, near=size) for source in sources[1:]])
     return encode(lettering.banded(picture, lettering.strip(size, history)), history)
 
@@ -138,33 +138,33 @@ def encode(picture: Image.Image, history: list[str]) -> bytes:
     return buffer.getvalue()
 
 
-def scenery(prompt: str, size: tuple[int, int], dice: random.Random) -> Image.Image:
-    """A sky, a sun and hills in colours drawn from the dice, restyled by the words of the prompt.
+def scenery(prompt: str, size: tuple[int, int], rng: random.Random) -> Image.Image:
+    """A sky, a sun and hills in colours drawn from the rng, restyled by the words of the prompt.
 
     :param prompt: what was asked for
     :param size: pixels
-    :param dice: seeded source of everything else
+    :param rng: seeded source of everything else
     """
     small = _within(size, CANVAS)
-    hue = dice.randrange(360)
+    hue = rng.randrange(360)
     sky = ImageOps.colorize(Image.linear_gradient("L"), _hsl(hue, 60, 45), _hsl(hue + 40, 75, 80)).resize(small)
     brush = ImageDraw.Draw(sky)
-    x, y = small[0] * dice.uniform(0.2, 0.8), small[1] * dice.uniform(0.2, 0.45)
-    r = min(small) * dice.uniform(0.08, 0.16)
+    x, y = small[0] * rng.uniform(0.2, 0.8), small[1] * rng.uniform(0.2, 0.45)
+    r = min(small) * rng.uniform(0.08, 0.16)
     brush.ellipse((x - r, y - r, x + r, y + r), fill=_hsl(hue + 60, 90, 88))
     for layer in range(4):
-        brush.polygon(_hill(small, layer, dice), fill=_hsl(hue + 150 + 12 * layer, 45, 52 - 10 * layer))
-    return effects.restyle(sky, prompt, dice).resize(size, Image.Resampling.BILINEAR)
+        brush.polygon(_hill(small, layer, rng), fill=_hsl(hue + 150 + 12 * layer, 45, 52 - 10 * layer))
+    return picture_styles.restyle(sky, prompt, rng).resize(size, Image.Resampling.BILINEAR)
 
 
 def _hsl(hue: int, saturation: int, lightness: int) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*effects.rgb(f"hsl({hue % 360},{saturation}%,{lightness}%)"))
+    return "#{:02x}{:02x}{:02x}".format(*picture_styles.rgb(f"hsl({hue % 360},{saturation}%,{lightness}%)"))
 
 
-def _hill(size: tuple[int, int], layer: int, dice: random.Random) -> list[tuple[float, float]]:
+def _hill(size: tuple[int, int], layer: int, rng: random.Random) -> list[tuple[float, float]]:
     width, height = size
     base, steps = height * (0.5 + 0.12 * layer), 7
-    ridge = [(width * step / steps, base + height * dice.uniform(-0.09, 0.09)) for step in range(steps + 1)]
+    ridge = [(width * step / steps, base + height * rng.uniform(-0.09, 0.09)) for step in range(steps + 1)]
     return [(0, height), *ridge, (width, height)]
 
 

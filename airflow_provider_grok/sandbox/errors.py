@@ -16,6 +16,7 @@ CODES = {
     403: "permission-denied",
     404: "not-found",
     405: "method-not-allowed",
+    408: "request-timeout",
     409: "aborted",
     413: "payload-too-large",
     415: "unsupported-media-type",
@@ -59,7 +60,9 @@ class Refusal(Exception):
         body: dict[str, Any] = {"code": self.code, "error": self.message}
         if self.ticks is not None:
             body["usage"] = {"cost_in_usd_ticks": self.ticks}
-        return JSONResponse(body, self.status)
+        # What is left of a body that is too large or too slow is not read.
+        headers = {"connection": "close"} if self.status in (408, 413) else None
+        return JSONResponse(body, self.status, headers)
 
     def job_error(self) -> dict[str, str]:
         """Return the same as the `error` of a failed job."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from airflow_provider_grok.sandbox import visibility
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.errors import Refusal, invalid, missing
-from airflow_provider_grok.sandbox.exchange import Exchange, route
 from airflow_provider_grok.sandbox.filters import compile_filter
+from airflow_provider_grok.sandbox.request_context import RequestContext, route
 from airflow_provider_grok.sandbox.uploads import Upload
 
 SCHEMA = """
@@ -87,8 +88,20 @@ async def find_settled(backend: Backend, file_id: str) -> sqlite3.Row:
     except Refusal:
         await backend.jobs.settle()
         row = find(backend, file_id)
-    if await backend.promises.keep_many([row["blob"]]):
+    visibility.check_appeared(backend, file_id, f"File {file_id} not found.")
+    if await backend.lazy_media.resolve_many([row["blob"]]):
         row = find(backend, file_id)
+    return row
+
+
+async def requested(context: RequestContext) -> sqlite3.Row:
+    """Return the living file that a request names in its path.
+
+    :raises Refusal: 404 if it is unknown, deleted or expired, or a fault says so.
+    """
+    file_id = context.part("file_id")
+    row = await find_settled(context.backend, file_id)
+    visibility.check_found(context, file_id, row["created_at"], f"File {file_id} not found.")
     return row
 
 
@@ -111,22 +124,22 @@ def describe(row: sqlite3.Row, now: float) -> dict[str, Any]:
     return shown
 
 
-def answer(exchange: Exchange, row: sqlite3.Row) -> dict[str, Any]:
+def answer(context: RequestContext, row: sqlite3.Row) -> dict[str, Any]:
     """Return a file as this client sees it."""
-    shown = describe(row, exchange.backend.clock.now())
+    shown = describe(row, context.backend.clock.now())
     if "public_url" in shown:
-        shown["public_url"] = f"{exchange.base}{shown['public_url']}"
+        shown["public_url"] = f"{context.base}{shown['public_url']}"
     return shown
 
 
-async def upload(exchange: Exchange) -> Response:
+async def upload(context: RequestContext) -> Response:
     """POST /v1/files."""
-    backend = exchange.backend
-    target = backend.store.uploads / exchange.request_id
+    backend = context.backend
+    target = backend.store.uploads / context.request_id
     form = Upload(target)
     try:
-        await form.read(exchange.request)
-        exchange.note_unknown(form.unknown)
+        await form.read(context.request)
+        context.note_unknown(form.unknown)
         blob = backend.store.adopt_blob(target, form.digest.hexdigest())
     finally:
         form.close()
@@ -141,18 +154,20 @@ async def upload(exchange: Exchange) -> Response:
         expires_after=form.expires_after,
         purpose=form.fields.get("purpose", ""),
     )
-    return JSONResponse(answer(exchange, find(backend, file_id)))
+    visibility.note(backend, context.script, file_id, backend.clock.now())
+    return JSONResponse(answer(context, find(backend, file_id)))
 
 
-async def list_files(exchange: Exchange) -> Response:
+async def list_files(context: RequestContext) -> Response:
     """GET /v1/files."""
-    backend, query = exchange.backend, exchange.request.query_params
+    backend, query = context.backend, context.request.query_params
     await backend.jobs.settle()
     limit = read_limit(query.get("limit"), LARGEST_PAGE)
     order = choose("order", query.get("order") or "desc", ("asc", "desc"))
     column = SORT_COLUMNS[choose("sort_by", query.get("sort_by") or "created_at", tuple(SORT_COLUMNS))]
     now = backend.clock.now()
-    where, values = ALIVE, [now]
+    shown, since = visibility.listed(context, "created_at")
+    where, values = f"{ALIVE} AND {shown}", [now, *since]
     if query.get("filter"):
         condition, bound = compile_filter(query["filter"], now)
         where, values = f"{where} AND ({condition})", [*values, *bound]
@@ -162,14 +177,14 @@ async def list_files(exchange: Exchange) -> Response:
         where = f"{where} AND ({column}, seq) {'>' if order == 'asc' else '<'} (?, ?)"
         values = [*values, place[column], place["seq"]]
     if column == "bytes" or "bytes" in where:
-        await backend.promises.keep_all()
+        await backend.lazy_media.resolve_all()
     sql = f"SELECT * FROM files WHERE {where} ORDER BY {column} {order}, seq {order} LIMIT ?"  # noqa: S608
     rows = backend.store.rows(sql, *values, limit)
-    if await backend.promises.keep_many(row["blob"] for row in rows):
+    if await backend.lazy_media.resolve_many(row["blob"] for row in rows):
         rows = backend.store.rows(sql, *values, limit)
     return JSONResponse(
         {
-            "data": [answer(exchange, row) for row in rows],
+            "data": [answer(context, row) for row in rows],
             # With every page that holds files, the last one too: the id of the last file seen.
             "pagination_token": rows[-1]["id"] if rows else None,
         }
@@ -211,27 +226,27 @@ def position(backend: Backend, token: str) -> sqlite3.Row:
     return row
 
 
-async def metadata(exchange: Exchange) -> Response:
+async def metadata(context: RequestContext) -> Response:
     """GET /v1/files/{file_id}."""
-    return JSONResponse(answer(exchange, await find_settled(exchange.backend, exchange.part("file_id"))))
+    return JSONResponse(answer(context, await requested(context)))
 
 
-async def content(exchange: Exchange) -> Response:
+async def content(context: RequestContext) -> Response:
     """GET /v1/files/{file_id}/content."""
-    row = await find_settled(exchange.backend, exchange.part("file_id"))
-    form = choose("format", exchange.request.query_params.get("format", "original"), ("original", "text"))
+    row = await requested(context)
+    form = choose("format", context.request.query_params.get("format", "original"), ("original", "text"))
     if form == "text" and not row["content_type"].startswith(("text/", "application/json")):
         raise invalid(f"No text can be extracted from a file of type {row['content_type']}.")
-    data = await exchange.backend.read(row["blob"])
+    data = await context.backend.read(row["blob"])
     return Response(data, headers={"content-type": row["content_type"]})
 
 
-async def delete(exchange: Exchange) -> Response:
+async def delete(context: RequestContext) -> Response:
     """DELETE /v1/files/{file_id}."""
-    row = await find_settled(exchange.backend, exchange.part("file_id"))
+    row = await requested(context)
     sql = "UPDATE files SET deleted = 1, public_path = NULL WHERE id = ?"
-    exchange.backend.store.change(sql, row["id"])
-    exchange.backend.store.drop_blob(row["blob"])
+    context.backend.store.change(sql, row["id"])
+    context.backend.store.drop_blob(row["blob"])
     return JSONResponse({"id": row["id"], "object": "file", "deleted": True})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from PIL import Image, ImageOps
 
-from airflow_provider_grok.sandbox import draw, effects, lettering, mp4
+from airflow_provider_grok.sandbox import draw, lettering, mp4, picture_styles
 from airflow_provider_grok.sandbox.mp4 import Size, probe
 
 __all__ = ["captions", "edit", "extend", "make", "probe", "size_for"]
@@ -66,14 +66,14 @@ def make(
     :returns: an MP4
     :raises ValueError: one of the pictures is broken
     """
-    dice = random.Random(f"{seed}/{prompt}")  # noqa: S311 - repeatable films, no secrets
+    rng = random.Random(f"{seed}/{prompt}")  # noqa: S311 - repeatable films, no secrets
     history = [lettering.one_line(prompt)]
-    opening = draw.decode(first, near=size) if first else draw.scenery(prompt, size, dice)
+    opening = draw.decode(first, near=size) if first else draw.scenery(prompt, size, rng)
     draw.set_in(opening, [draw.decode(reference, near=size) for reference in references])
     stops = [(0.0, opening), *((at, draw.decode(picture, near=size)) for at, picture in keyframes)]
     if last:
         stops.append((seconds, draw.decode(last, near=size)))
-    frames = _titled(_moving(stops, seconds, size, dice), prompt)
+    frames = _titled(_moving(stops, seconds, size, rng), prompt)
     return mp4.encode(frames, size, history=history, seconds=seconds, pitch=_pitch(seed) if audio else None)
 
 
@@ -81,7 +81,7 @@ def edit(video: bytes, *, prompt: str, seed: int) -> bytes:
     """Change every frame of a clip and add the prompt below the captions it already has.
 
     :param video: MP4
-    :param prompt: steers the change as in `effects`
+    :param prompt: steers the change as in `picture_styles`
     :param seed: equal inputs give equal bytes
     :returns: an MP4 of the same length and ratio, at most 720p
     :raises ValueError: not a video
@@ -92,9 +92,9 @@ def edit(video: bytes, *, prompt: str, seed: int) -> bytes:
     bands, above = lettering.strip(size, newer), lettering.above_bands(size, newer)
 
     def changed(frame: Image.Image) -> Image.Image:
-        dice = random.Random(f"{seed}/{prompt}")  # noqa: S311 - the same details on every frame
+        rng = random.Random(f"{seed}/{prompt}")  # noqa: S311 - the same details on every frame
         scene = ImageOps.fit(lettering.without_bands(frame, history), above, Image.Resampling.BILINEAR)
-        return lettering.banded(effects.restyle(scene, prompt, dice), bands)
+        return lettering.banded(picture_styles.restyle(scene, prompt, rng), bands)
 
     frames = map(changed, mp4.frames(video, size))
     return mp4.encode(frames, size, history=newer, seconds=seconds, pitch=_pitch(seed) if audio else None)
@@ -112,7 +112,7 @@ def extend(video: bytes, *, seconds: float, prompt: str, seed: int) -> bytes:
     """
     (before, whole), history, audio = probe(video), mp4.history(video), mp4.has_sound(video)
     size = _even(whole[0]), _even(whole[1])
-    dice = random.Random(f"{seed}/{prompt}")  # noqa: S311 - repeatable films, no secrets
+    rng = random.Random(f"{seed}/{prompt}")  # noqa: S311 - repeatable films, no secrets
     newer = lettering.with_band(history, prompt)
     bands, above = lettering.strip(size, newer), lettering.above_bands(size, newer)
 
@@ -121,8 +121,8 @@ def extend(video: bytes, *, seconds: float, prompt: str, seed: int) -> bytes:
         for frame in mp4.frames(video, size):
             yield frame
         scene = lettering.without_bands(frame, history)
-        stops = [(0.0, scene), (seconds, effects.restyle(scene.copy(), prompt, dice))]
-        yield from (lettering.banded(moved, bands) for moved in _moving(stops, seconds, above, dice))
+        stops = [(0.0, scene), (seconds, picture_styles.restyle(scene.copy(), prompt, rng))]
+        yield from (lettering.banded(moved, bands) for moved in _moving(stops, seconds, above, rng))
 
     return mp4.encode(both(), size, history=newer, seconds=before + seconds, pitch=_pitch(seed) if audio else None)
 
@@ -133,12 +133,12 @@ def _at_most_720p(size: Size) -> Size:
 
 
 def _moving(
-    stops: list[tuple[float, Image.Image]], seconds: float, size: Size, dice: random.Random
+    stops: list[tuple[float, Image.Image]], seconds: float, size: Size, rng: random.Random
 ) -> Iterator[Image.Image]:
-    """Fade from each picture to the next while the eye drifts across: cutting out is free, zooming is not."""
+    """Fade from each picture to the next while the view moves across: cropping is cheap, scaling is not."""
     larger = round(size[0] * 1.1), round(size[1] * 1.1)
     still = [(at, ImageOps.fit(picture, larger, Image.Resampling.BILINEAR)) for at, picture in stops]
-    room, mirrored = (larger[0] - size[0], larger[1] - size[1]), dice.random() < 0.5
+    room, mirrored = (larger[0] - size[0], larger[1] - size[1]), rng.random() < 0.5
     for number in range(round(seconds * mp4.FPS)):
         gone = number / (seconds * mp4.FPS)
         left, top = round(room[0] * (1 - gone if mirrored else gone)), round(room[1] * gone)

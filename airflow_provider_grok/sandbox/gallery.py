@@ -1,109 +1,90 @@
-"""`GET /`: what the sandbox holds, as a page to look at; and the same page as a folder or zip that needs no server."""
+"""`GET /`: what the sandbox holds, to look at; and a copy of it as a folder or zip that needs no server."""
 
 from __future__ import annotations
 
+import asyncio
 import io
-import json
-import sqlite3
 import zipfile
-from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from airflow_provider_grok.sandbox import files, page, public_urls
+from airflow_provider_grok.sandbox import files, page
 from airflow_provider_grok.sandbox.backend import Backend
-from airflow_provider_grok.sandbox.filenames import extension
+from airflow_provider_grok.sandbox.connection_line import connection_line, shown_key
+from airflow_provider_grok.sandbox.gallery_tables import TABLES
+from airflow_provider_grok.sandbox.gallery_view import (
+    PER_PAGE,
+    SHOWN_TYPES,
+    CopyAddresses,
+    LiveAddresses,
+    View,
+    in_order,
+)
 
-SHOWN_TYPES = ("image/png", "image/jpeg", "image/webp", "video/mp4")
-SHOWN_REQUESTS = 60
-# Nothing on the page but its own pictures and style: names and prompts come from users.
-HEADERS = {
-    "content-security-policy": "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'",
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
-Address = Callable[[sqlite3.Row], str]
+HEADERS = {"cache-control": "no-store"}
+ROWS_OF_A_COPY = 600  # the newest, of each table
 
 
-def collect(backend: Backend, address: Address, base: str) -> page.Gallery:
-    """Return everything the page shows.
+def files_page(view: View, number: int, query: str = "") -> str:
+    """Return a page of files.
 
-    :param address: where the page finds a file's bytes.
-    :param base: scheme and host that public URLs begin with.
+    :param number: of the page, from 1; beyond the last it is the last.
+    :param query: a text that name, id, prompt or model must contain.
     """
-    now = backend.clock.now()
-    rows = backend.store.rows("SELECT * FROM files ORDER BY seq DESC")
-    alive = [row for row in rows if is_alive(row, now)]
-    names = {row["id"]: row["filename"] for row in rows}
-    living = {row["id"] for row in alive}
-    return page.Gallery(
-        when=spell(now),
-        cards=[card(row, now, address, base, names, living) for row in alive],
-        requests=[(spell(row["at"]), *[row[key] for key in ("method", "path", "status")]) for row in requests(backend)],
-        charges=[
-            (spell(charge["at"]), charge["endpoint"], charge["model"], charge["ticks"], charge["id"])
-            for charge in backend.ledger.charges
-        ],
-        total_ticks=backend.ledger.total_ticks,
+    placed = in_order([entry for entry in view.alive if entry.matches(query)]) if query else view.placed
+    pages = view.pages("files", within(number, len(placed)), len(placed), query)
+    first = (pages.number - 1) * PER_PAGE
+    search = page.Search(view.addresses.view("files"), query, len(placed)) if view.addresses.live else None
+    groups = view.groups(placed[first : first + PER_PAGE])
+    nothing = not view.entries and not query
+    return page.render_files(
+        view.frame("files"), groups, pages=pages, search=search, first_steps=first_steps(view) if nothing else None
     )
 
 
-def is_alive(row: sqlite3.Row, now: float) -> bool:
-    """Tell whether a file is neither deleted nor expired."""
-    return not row["deleted"] and (row["expires_at"] is None or row["expires_at"] > now)
+def within(number: int, count: int) -> int:
+    """Return the number of a page that is there."""
+    return max(1, min(number, -(-count // PER_PAGE)))
 
 
-def requests(backend: Backend) -> list[dict[str, Any]]:
-    """Return the newest requests, newest first."""
-    return backend.journal.latest(SHOWN_REQUESTS)
+def first_steps(view: View) -> page.FirstSteps:
+    """Return what an empty gallery teaches."""
+    key, url = view.backend.settings.api_key, f"{view.base}/v1"
+    return page.FirstSteps(connection_line(url, key), url, view.base, shown_key(key))
 
 
-def card(
-    row: sqlite3.Row, now: float, address: Address, base: str, names: dict[str, str], living: set[str]
-) -> page.Card:
-    """Return what the page shows of one file."""
-    origin = json.loads(row["origin"])
-    shared = public_urls.is_active(row, now)
-    return page.Card(
-        file_id=row["id"],
-        filename=row["filename"],
-        content_type=row["content_type"],
-        bytes=row["bytes"],
-        made=spell(row["created_at"]),
-        ends=spell(row["expires_at"]),
-        media=address(row) if row["content_type"] in SHOWN_TYPES else None,
-        link=f"{base}{row['public_path']}" if shared else None,
-        link_ends=spell(row["public_until"]) if shared else None,
-        prompt=origin.get("prompt"),
-        model=origin.get("model"),
-        sources=[(source, names.get(source, source), source in living) for source in origin.get("sources", [])],
-    )
+def table_page(view: View, name: str, number: int) -> str:
+    """Return a page of a table.
 
-
-def spell(moment: float | None) -> str | None:
-    """Return a time to read, in UTC."""
-    if moment is None:
-        return None
-    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def copied_name(row: sqlite3.Row) -> str:
-    """Return where a static copy keeps a file's bytes: named by its id, which is safe in any file system."""
-    return f"media/{row['id']}{extension(row['filename'])}"
+    :param name: of its tab.
+    :param number: of the page, from 1; beyond the last it is the last.
+    """
+    frame = view.frame(name)
+    count = next(tab.count or 0 for tab in frame.tabs if tab.current)
+    pages = view.pages(name, within(number, count), count)
+    table = TABLES[name](view, PER_PAGE, (pages.number - 1) * PER_PAGE)
+    return page.render_table(frame, table, pages=pages)
 
 
 def copy(backend: Backend, base: str) -> dict[str, bytes]:
-    """Return a static copy of the gallery: contents by relative path."""
-    backend.promises.keep_all_now()
-    html = page.render(collect(backend, copied_name, base))
-    now = backend.clock.now()
-    rows = [row for row in backend.store.rows("SELECT * FROM files ORDER BY seq") if is_alive(row, now)]
-    pictures = [row for row in rows if row["content_type"] in SHOWN_TYPES]
-    return {"index.html": html.encode()} | {copied_name(row): backend.store.read_blob(row["blob"]) for row in pictures}
+    """Return a static copy of the gallery: contents by relative path.
+
+    :param base: scheme and host that public URLs begin with.
+    """
+    backend.lazy_media.resolve_all_now()
+    view = View(backend, CopyAddresses(), base)
+    last = view.pages("files", 1, len(view.alive)).last
+    html = {view.addresses.view("files", number): files_page(view, number) for number in range(1, last + 1)}
+    for name, table in TABLES.items():
+        html[view.addresses.view(name)] = page.render_table(view.frame(name), table(view, ROWS_OF_A_COPY, 0))
+    media = {
+        view.addresses.media(entry.row): backend.store.read_blob(entry.row["blob"])
+        for entry in view.alive
+        if entry.row["content_type"] in SHOWN_TYPES
+    }
+    return {name: text.encode() for name, text in html.items()} | media
 
 
 def write_copy(backend: Backend, folder: Path, base: str) -> Path:
@@ -127,11 +108,18 @@ class Gallery:
         self.backend = backend
 
     async def index(self, request: Request) -> Response:
-        """Show the page."""
+        """Show a page: of files, or of the table that `view` names."""
         await self.backend.jobs.settle()
-        await self.backend.promises.keep_all()
-        gallery = collect(self.backend, lambda row: f"/_sandbox/media/{row['id']}", base_of(request))
-        return HTMLResponse(page.render(gallery), headers=HEADERS)
+        query = request.query_params
+        view = View(self.backend, LiveAddresses(), base_of(request))
+        name, text = query.get("view", "files"), query.get("page", "1")
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+        if name in TABLES:
+            html = await asyncio.to_thread(table_page, view, name, number)
+        else:
+            # With thousands of files it takes a while, and the API goes on meanwhile.
+            html = await asyncio.to_thread(files_page, view, number, query.get("q", "").strip()[:200])
+        return HTMLResponse(html, headers=HEADERS)
 
     async def media(self, request: Request) -> Response:
         """Serve a picture or film of the page, without a key."""
@@ -144,7 +132,7 @@ class Gallery:
     async def archive(self, request: Request) -> Response:
         """Serve the static copy as a zip."""
         await self.backend.jobs.settle()
-        await self.backend.promises.keep_all()
+        await self.backend.lazy_media.resolve_all()
         contents = copy(self.backend, base_of(request))
         data = await self.backend.in_thread(zipped, contents)
         headers = {"content-disposition": 'attachment; filename="gallery.zip"'}

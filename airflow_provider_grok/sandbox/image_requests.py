@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_grok.sandbox import sources, storage
-from airflow_provider_grok.sandbox.bodies import Body, check_choice, check_range, read
+from airflow_provider_grok.sandbox.bodies import Body, check_enum, check_range, read
 from airflow_provider_grok.sandbox.errors import invalid
-from airflow_provider_grok.sandbox.exchange import Exchange
 from airflow_provider_grok.sandbox.prices import IMAGE_1, IMAGE_2, IMAGE_MODELS, RETIRED_IMAGE, image_ticks, served_by
+from airflow_provider_grok.sandbox.request_context import RequestContext
 
 ASPECT_RATIOS = (
     *("1:1", "3:4", "4:3", "9:16", "16:9", "2:3", "3:2", "9:19.5", "19.5:9", "9:20", "20:9", "1:2", "2:1"),
@@ -100,34 +100,34 @@ class EditImage(GenerateImage):
         return [(f"images[{index}]", reference) for index, reference in enumerate(self.images or [])]
 
 
-def read_image_request(edit: bool, raw: dict[str, Any], exchange: Exchange) -> GenerateImage | EditImage:
+def read_image_request(edit: bool, raw: dict[str, Any], context: RequestContext) -> GenerateImage | EditImage:
     """Read and check a request, before anything is made or billed.
 
     :param edit: whether it is an edit.
     :raises Refusal: 400, 404 or 422, naming what is wrong.
     """
-    request: GenerateImage | EditImage = read(EditImage if edit else GenerateImage, raw, exchange)
+    request: GenerateImage | EditImage = read(EditImage if edit else GenerateImage, raw, context)
     check(request)
     if isinstance(request, EditImage):
         check_sources(request)
     if request.quality is not None and request.served_model == IMAGE_1:
-        exchange.note_unknown(["quality"])
+        context.note_unknown(["quality"])
     return request
 
 
 def check(request: GenerateImage) -> None:
     """Refuse values that the API refuses.
 
-    :raises Refusal: 400, or 404 for an unknown model.
+    :raises Refusal: 422 for a value outside an enum, 404 for an unknown model, else 400.
     """
+    check_enum("aspect_ratio", request.aspect_ratio, ASPECT_RATIOS)
+    check_enum("resolution", request.resolution, RESOLUTIONS)
+    check_enum("quality", request.quality, QUALITIES)
+    check_enum("response_format", request.response_format, ("url", "b64_json"))
     if not (request.prompt or "").strip():
         raise invalid("prompt must not be empty.")
     served_by(request.model or IMAGE_2, IMAGE_MODELS)
     check_range("n", request.n, 1, MOST_IMAGES)
-    check_choice("aspect_ratio", request.aspect_ratio, ASPECT_RATIOS)
-    check_choice("resolution", request.resolution, RESOLUTIONS)
-    check_choice("quality", request.quality, QUALITIES)
-    check_choice("response_format", request.response_format, ("url", "b64_json"))
     check_delivery(request)
     storage.check(request.storage_options)
 
@@ -161,6 +161,7 @@ def check_sources(request: EditImage) -> None:
     if not request.references:
         raise invalid("An edit needs image or images.")
     if len(request.references) > MOST_SOURCES:
-        raise invalid(f"images must have at most {MOST_SOURCES} elements, got {len(request.references)}.")
+        given = len(request.references)
+        raise invalid(f"This model supports at most {MOST_SOURCES} input image(s), but {given} were provided.")
     for name, reference in request.references:
         sources.check(name, reference)

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # Whether we are inside the making of a job. It looks for its sources, which would settle what is due, itself included.
 inside: ContextVar[bool] = ContextVar("inside", default=False)
 
+# Forms of the fault `moderate` in which nothing of the result is given out.
+WITHHELD = (True, "failed", "legacy")
 INTERNAL_ERROR: dict[str, Any] = {"error": {"code": "internal_error", "message": "Internal error."}}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -45,7 +47,7 @@ class Job:
     :param model: model that serves it, no alias.
     :param ticks: what it costs, in 1e-10 US dollars.
     :param request: what the maker needs, as JSON.
-    :param script: the fault it has to suffer, if any.
+    :param script: the fault action of its request, if any.
     :param state: `pending`, `done`, `failed` or `cancelled`.
     :param made: what the maker made, as JSON, or an `error`.
     :param result: what the poll shows once the job has ended.
@@ -88,7 +90,7 @@ class Maker(Protocol):
         :raises Refusal: when the job fails.
         """
 
-    def paint(self, backend: Backend, job: Job, found: list[dict[str, Any]], number: int) -> str:
+    def render(self, backend: Backend, job: Job, found: list[dict[str, Any]], number: int) -> str:
         """Make one picture or film from its sources and return its blob; slow, so it belongs in a thread."""
 
     def publish(self, backend: Backend, job: Job) -> dict[str, Any]:
@@ -159,7 +161,7 @@ class Jobs:
         try:
             return self.makers[job.kind].publish(self._backend, job)
         except Exception:
-            # Whoever settles what is due is not to suffer for one job among many.
+            # One job among many must not fail the request that settles them.
             log.exception("publishing job %s failed", job.id)
             return INTERNAL_ERROR
 
@@ -213,7 +215,7 @@ def scripted_failure(job: Job) -> dict[str, Any] | None:
     """
     if "fail" in job.script:
         return {"error": {"code": job.script["fail"], "message": "The job failed: a fault was ordered."}}
-    if job.script.get("moderate") is True:
+    if job.script.get("moderate") in WITHHELD:
         error = {"code": "invalid_argument", "message": "Rejected by content moderation."}
         return {"error": error, "usage": {"cost_in_usd_ticks": job.ticks}}
     return None

@@ -40,10 +40,10 @@ class Journal:
         rows = self._store.rows(f"SELECT {COLUMNS} FROM requests ORDER BY seq")  # noqa: S608
         return [{**dict(row), **{key: json.loads(row[key]) for key in ("query", "json", "unknown")}} for row in rows]
 
-    def latest(self, count: int) -> list[dict[str, Any]]:
+    def latest(self, count: int, skip: int = 0) -> list[dict[str, Any]]:
         """Return the newest requests with their times, newest first."""
-        rows = self._store.rows("SELECT at, method, path, status FROM requests ORDER BY seq DESC LIMIT ?", count)
-        return [dict(row) for row in rows]
+        sql = "SELECT at, method, path, status FROM requests ORDER BY seq DESC LIMIT ? OFFSET ?"
+        return [dict(row) for row in self._store.rows(sql, count, skip)]
 
 
 def shorten(value: Any) -> Any:

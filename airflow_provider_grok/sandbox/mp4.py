@@ -28,7 +28,7 @@ T = TypeVar("T")
 def probe(video: bytes) -> tuple[float, Size]:
     """Length in seconds and size in pixels of a clip.
 
-    :param video: any container FFmpeg reads
+    :param video: MP4
     :raises ValueError: not a video, or larger than 4096 x 2304 or a minute
     """
     return _with(video, _measure)
@@ -62,9 +62,20 @@ def has_sound(video: bytes) -> bool:
     return _with(video, lambda container: bool(container.streams.audio))
 
 
+def _open(video: bytes) -> Any:
+    """Open an MP4, and nothing else: FFmpeg would take a playlist or a session description for a video, and read local
+    files or open sockets for it.
+
+    :raises ValueError: not an MP4
+    """
+    if video[4:8] != b"ftyp":
+        raise ValueError("not a readable video: an MP4 begins with an ftyp box")
+    return av.open(io.BytesIO(video), format="mp4")
+
+
 def _with(video: bytes, read: Callable[[Any], T]) -> T:
     try:
-        with av.open(io.BytesIO(video)) as container:
+        with _open(video) as container:
             return read(container)
     except Exception as error:  # broken data makes PyAV raise errors of FFmpeg, AttributeError, MemoryError
         if type(error) is ValueError:  # our own words; some errors of FFmpeg are of a class below
@@ -81,7 +92,7 @@ def frames(video: bytes, size: Size) -> Iterator[Image.Image]:
     """
     seconds, _ = probe(video)
     due, shown = 0, None
-    with av.open(io.BytesIO(video)) as container:
+    with _open(video) as container:
         for frame in container.decode(video=0):
             while shown is not None and frame.time is not None and due / FPS < frame.time - 1e-6:
                 yield shown.to_image(width=size[0], height=size[1])

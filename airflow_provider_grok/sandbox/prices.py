@@ -12,9 +12,10 @@ RETIRED_IMAGE = (
     "grok-imagine-image-quality",
     "grok-imagine-image-pro",
     "grok-imagine-image-quality-latest",
+    "grok-imagine-image-quality-20260403",
 )
 ALIASES: dict[str, tuple[str, ...]] = {
-    IMAGE_1: (),
+    IMAGE_1: ("grok-imagine-image-2026-03-02",),
     IMAGE_2: RETIRED_IMAGE,
     VIDEO_1: (),
     VIDEO_15: ("grok-imagine-video-1.5-preview", "grok-imagine-video-1.5-2026-05-30"),
@@ -38,7 +39,13 @@ VIDEO_SECOND_PRICES: dict[str, dict[str, int]] = {
     VIDEO_15: {"480p": 800_000_000, "720p": 1_400_000_000, "1080p": 2_500_000_000},
     VIDEO_LITE: {"480p": 200_000_000, "720p": 300_000_000, "1080p": 1_400_000_000},
 }
-INPUT_IMAGE_PRICES = {IMAGE_1: 20_000_000, IMAGE_2: 100_000_000, VIDEO_1: 20_000_000, VIDEO_15: 100_000_000}
+INPUT_IMAGE_PRICES = {
+    IMAGE_1: 20_000_000,
+    IMAGE_2: 100_000_000,
+    VIDEO_1: 20_000_000,
+    VIDEO_15: 100_000_000,
+    VIDEO_LITE: 100_000_000,
+}
 INPUT_VIDEO_SECOND_PRICES = {VIDEO_1: 100_000_000}
 
 

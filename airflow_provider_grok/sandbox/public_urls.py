@@ -10,8 +10,8 @@ from airflow_provider_grok.sandbox import files
 from airflow_provider_grok.sandbox.backend import Backend
 from airflow_provider_grok.sandbox.bodies import Body, read
 from airflow_provider_grok.sandbox.errors import Refusal, invalid, missing
-from airflow_provider_grok.sandbox.exchange import Exchange, route
 from airflow_provider_grok.sandbox.filenames import extension
+from airflow_provider_grok.sandbox.request_context import RequestContext, route
 from airflow_provider_grok.sandbox.uploads import check_life
 
 TYPES = ("image/png", "image/jpeg", "video/mp4", "application/pdf")
@@ -95,26 +95,26 @@ def check_quota(backend: Backend, now: float) -> None:
         )
 
 
-async def share(exchange: Exchange) -> Response:
+async def share(context: RequestContext) -> Response:
     """POST /v1/files/{file_id}/public-url."""
-    backend = exchange.backend
-    body = read(CreatePublicUrl, await exchange.optional_body(), exchange)
-    row = await files.find_settled(backend, exchange.part("file_id"))
-    if exchange.script.get("public_url_error"):
+    backend = context.backend
+    body = read(CreatePublicUrl, await context.optional_body(), context)
+    row = await files.requested(context)
+    if context.script.get("public_url_error"):
         raise Refusal(500, "Public URL creation failed.")
     path, end = create(backend, row["id"], body.expires_after, backend.clock.now())
-    return JSONResponse({"public_url": f"{exchange.base}{path}"} | ({} if end is None else {"expires_at": end}))
+    return JSONResponse({"public_url": f"{context.base}{path}"} | ({} if end is None else {"expires_at": end}))
 
 
-async def revoke(exchange: Exchange) -> Response:
+async def revoke(context: RequestContext) -> Response:
     """POST /v1/files/{file_id}/public-url/revoke: always succeeds."""
-    backend, file_id = exchange.backend, exchange.part("file_id")
+    backend, file_id = context.backend, context.part("file_id")
     now = backend.clock.now()
     row = backend.store.row(f"SELECT * FROM files WHERE id = ? AND {files.ALIVE}", file_id, now)  # noqa: S608
     if row is None or not is_active(row, now):
         return JSONResponse({"id": file_id, "revoked": False})
     backend.store.change("UPDATE files SET public_path = NULL, public_until = NULL WHERE id = ?", file_id)
-    return JSONResponse({"id": file_id, "revoked": True, "public_url": f"{exchange.base}{row['public_path']}"})
+    return JSONResponse({"id": file_id, "revoked": True, "public_url": f"{context.base}{row['public_path']}"})
 
 
 def find_public(backend: Backend, path: str) -> sqlite3.Row | None:
@@ -124,12 +124,12 @@ def find_public(backend: Backend, path: str) -> sqlite3.Row | None:
     return backend.store.row(sql, path, now, now)
 
 
-async def serve(exchange: Exchange) -> Response:
+async def serve(context: RequestContext) -> Response:
     """Serve a public link, without a key."""
-    row = find_public(exchange.backend, exchange.path)
+    row = find_public(context.backend, context.path)
     if row is None:
         raise missing("Not found.")
-    data = await exchange.backend.read(row["blob"])
+    data = await context.backend.read(row["blob"])
     return Response(data, headers={"content-type": row["content_type"]})
 
 

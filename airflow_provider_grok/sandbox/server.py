@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import socket
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,7 +18,10 @@ import uvicorn
 from airflow_provider_grok.sandbox.app import Application
 from airflow_provider_grok.sandbox.backend import Backend, Settings
 from airflow_provider_grok.sandbox.clock import Clock
+from airflow_provider_grok.sandbox.connection_line import DEFAULT_KEY
+from airflow_provider_grok.sandbox.data_lock import DataLock
 from airflow_provider_grok.sandbox.faults import Faults
+from airflow_provider_grok.sandbox.host_guard import is_local
 from airflow_provider_grok.sandbox.ledger import Ledger
 
 START_SECONDS = 30  # how long the server may take to come up
@@ -38,7 +43,7 @@ class Sandbox:
         port: int = 0,
         data: str | Path | None = None,
         clock_rate: float | None = None,
-        api_key: str = "xai-sandbox",
+        api_key: str = DEFAULT_KEY,
         seed: int | None = None,
         strict: bool = False,
         batch_storage: bool = True,
@@ -47,6 +52,8 @@ class Sandbox:
         batch_seconds: float = 4.0,
         link_quota: int = 1000,
         rate_limits: bool = False,
+        custom_voices: Sequence[str] = (),
+        results_grace: float = 0.0,
     ) -> None:
         """Prepare a sandbox; it starts with `with` or `start`.
 
@@ -62,7 +69,10 @@ class Sandbox:
         :param video_seconds: how long a video takes, by the clock.
         :param batch_seconds: how long a batch takes, by the clock.
         :param link_quota: how many public URLs may be active at once.
-        :param rate_limits: whether batches have their limits of calls per second.
+        :param rate_limits: refuse too many requests a second, as the API does: 5 for an image model, 1 for a video
+            model, and those of batches.
+        :param custom_voices: ids of voices that videos accept besides the presets.
+        :param results_grace: seconds for which the results of a batch can still be read after its `expire_time`.
         """
         self.settings = Settings(
             api_key=api_key,
@@ -74,6 +84,8 @@ class Sandbox:
             batch_seconds=batch_seconds,
             link_quota=link_quota,
             rate_limits=rate_limits,
+            custom_voices=tuple(custom_voices),
+            results_grace=results_grace,
         )
         self.api_key = api_key
         self._host, self._port = host, port
@@ -84,29 +96,24 @@ class Sandbox:
     def start(self) -> Sandbox:
         """Start to serve and return when ready.
 
-        :raises OSError: if the port is taken.
+        :raises OSError: if the port is taken, or the data folder is another sandbox's.
         :raises RuntimeError: if the server does not come up.
         """
         self._socket = listen(self._host, self._port)
-        self._folder = self._data or Path(tempfile.mkdtemp(prefix="grok-sandbox-"))
+        try:
+            self._folder = self._data or Path(tempfile.mkdtemp(prefix="grok-sandbox-"))
+            self._lock = DataLock(self._folder)
+        except OSError:
+            self._socket.close()
+            raise
         self.backend = Backend(self._folder, self.settings, Clock(), self._clock_rate)
-        config = uvicorn.Config(
-            Application(self.backend),
-            log_config=None,
-            log_level=logging.WARNING,
-            access_log=False,
-            lifespan="on",
-            timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=STOP_SECONDS,
-            backlog=2048,
-        )
-        self._server = uvicorn.Server(config)
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        self._server = uvicorn.Server(server_config(Application(self.backend, loopback=is_local(shown))))
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="grok-sandbox", daemon=True
         )
         self._thread.start()
         self._wait_until_up()
-        shown = f"[{self._host}]" if ":" in self._host else self._host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}/v1"
         return self
 
@@ -126,6 +133,7 @@ class Sandbox:
         self._thread.join()
         self._socket.close()
         self.backend.close()
+        self._lock.release()
         if self._data is None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -160,17 +168,40 @@ class Sandbox:
         return self.backend.ledger
 
 
+def server_config(application: Application) -> uvicorn.Config:
+    """Return how uvicorn serves: no web sockets, and no word of a proxy about who the client is."""
+    return uvicorn.Config(
+        application,
+        ws="none",
+        proxy_headers=False,
+        log_config=None,
+        log_level=logging.WARNING,
+        access_log=False,
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        backlog=2048,
+    )
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on a port.
 
     :raises OSError: if it cannot be had.
     """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port {port} is none: give 1 to 65535, or 0 for any free one")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except OSError:
+    except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRINUSE:
+            words = (
+                f"port {port} of {host} is in use: stop what listens there, or give another --port (0: any free one)"
+            )
+            raise OSError(error.errno, words) from None
         raise
     return listener

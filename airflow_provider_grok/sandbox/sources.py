@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -81,7 +82,7 @@ async def resolve(backend: Backend, name: str, reference: Reference, base: str) 
         raise invalid(f"{name}.url must be an http(s) or data URL, got {link[:80]!r}.")
     own = own_link(backend, link, base)
     if own is not None:
-        return Source(await backend.promises.keep(own.blob), own.file_id)
+        return Source(await backend.lazy_media.resolve(own.blob), own.file_id)
     return Source(backend.store.put_blob(await fetch(name, link)))
 
 
@@ -133,16 +134,26 @@ def read_data_url(name: str, link: str) -> bytes:
 async def fetch(name: str, link: str) -> bytes:
     """Fetch a link, as the API does.
 
-    :raises Refusal: 400 if it takes longer than 5 s, has more than 10 MiB or is not there.
+    :param name: the field, for messages.
+    :raises Refusal: 400 if it takes longer than 5 s in all, has more than 10 MiB or is not there.
     """
+    try:
+        return await asyncio.wait_for(_fetch(name, link), FETCH_SECONDS)
+    except asyncio.TimeoutError:
+        raise invalid(f"Failed to fetch {name}.url {link!r}: it took longer than {FETCH_SECONDS:g} s.") from None
+
+
+async def _fetch(name: str, link: str) -> bytes:
     data = bytearray()
     try:
         async with (
             httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=True, trust_env=False) as client,
-            client.stream("GET", link, headers={"user-agent": FETCH_AGENT}) as response,
+            client.stream("GET", link, headers={"user-agent": FETCH_AGENT, "accept-encoding": "identity"}) as response,
         ):
             response.raise_for_status()
-            async for piece in response.aiter_bytes():
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise invalid(f"Failed to fetch {name}.url {link!r}: it comes in an encoding that was not asked for.")
+            async for piece in response.aiter_raw():
                 data += piece
                 if len(data) > LARGEST_FETCH:
                     raise invalid(f"{name}.url leads to more than {LARGEST_FETCH} bytes.")

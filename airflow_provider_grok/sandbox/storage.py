@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_grok.sandbox import files, public_urls
+from airflow_provider_grok.sandbox import files, public_urls, visibility
 from airflow_provider_grok.sandbox.backend import Backend, as_switch
 from airflow_provider_grok.sandbox.bodies import Body
 from airflow_provider_grok.sandbox.errors import Refusal, invalid
-from airflow_provider_grok.sandbox.faults import strikes_image
+from airflow_provider_grok.sandbox.faults import applies_to_image
 from airflow_provider_grok.sandbox.filenames import check_filename
 from airflow_provider_grok.sandbox.uploads import check_life
 
@@ -54,7 +54,7 @@ def check(options: StorageOptions | None) -> None:
         )
 
 
-def keep(
+def store_result(
     backend: Backend,
     options: StorageOptions | None,
     *,
@@ -69,34 +69,37 @@ def keep(
 
     :param at: when it was made, unix seconds.
     :param origin: prompt, model, sources, endpoint, request id, for the gallery.
-    :param script: the fault that the request has to suffer.
+    :param script: the fault action of the request.
     :param index: number of the image among those of the request.
     """
     if options is None:
         return {}
-    if strikes_image(script.get("storage_error"), index):
+    if applies_to_image(script.get("storage_error"), index):
         return {"storage_error": as_switch(script["storage_error"], "Failed to store the file.")}
     file_id = files.add(
         backend,
         filename=options.filename,
         content_type=mime,
         blob=blob,
-        size=backend.promises.size(blob),
+        size=backend.lazy_media.size(blob),
         at=at,
         expires_after=options.expires_after,
         origin=origin,
     )
+    visibility.note(backend, script, file_id, at)
     output: dict[str, Any] = {"file_id": file_id, "filename": options.filename}
     if options.expires_after is not None:
         output["expires_at"] = int(at) + options.expires_after
     if options.wants_link:
-        output |= link(backend, file_id, options, at, script.get("public_url_error"), index)
+        output |= share_result(backend, file_id, options, at, script.get("public_url_error"), index)
     return {"file_output": output}
 
 
-def link(backend: Backend, file_id: str, options: StorageOptions, at: float, fault: Any, index: int) -> dict[str, Any]:
+def share_result(
+    backend: Backend, file_id: str, options: StorageOptions, at: float, fault: Any, index: int
+) -> dict[str, Any]:
     """Make the public URL of a stored result, or say why there is none."""
-    if strikes_image(fault, index):
+    if applies_to_image(fault, index):
         text = "Public URL creation timed out. The file was stored successfully."
         return {"public_url_error": as_switch(fault, text)}
     try:

@@ -27,6 +27,9 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in (self.blobs, self.uploads):
             path.mkdir(exist_ok=True, mode=0o700)
+        # What uploads and writes of a process that was killed have left.
+        for left in [*self.uploads.iterdir(), *self.blobs.glob("*.part")]:
+            left.unlink(missing_ok=True)
         database = folder / "sandbox.db"
         database.touch(mode=0o600)
         self._lock = threading.RLock()

@@ -1,260 +1,57 @@
-"""The bodies of video requests: fields, bounds, what each model can do, price (docs.x.ai, Video generation)."""
+"""Checks of video requests, before anything is made or billed (docs.x.ai, Video generation, request body)."""
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Any
 
-from pydantic import AliasChoices, Field
-
 from airflow_provider_grok.sandbox import sources, storage
-from airflow_provider_grok.sandbox.bodies import Body, check_choice, check_range, read
+from airflow_provider_grok.sandbox.bodies import check_enum, check_range, read
 from airflow_provider_grok.sandbox.errors import invalid
-from airflow_provider_grok.sandbox.exchange import Exchange
-from airflow_provider_grok.sandbox.prices import (
-    INPUT_IMAGE_PRICES,
-    INPUT_VIDEO_SECOND_PRICES,
-    VIDEO_1,
-    VIDEO_15,
-    VIDEO_MODELS,
-    VIDEO_SECOND_PRICES,
-    served_by,
+from airflow_provider_grok.sandbox.prices import VIDEO_LITE
+from airflow_provider_grok.sandbox.request_context import RequestContext
+from airflow_provider_grok.sandbox.video_bodies import (
+    BODIES,
+    EDITS,
+    EXTENSIONS,
+    GENERATIONS,
+    ExtendVideo,
+    GenerateVideo,
+    VideoRequest,
 )
 
-GENERATIONS, EDITS, EXTENSIONS = "/v1/videos/generations", "/v1/videos/edits", "/v1/videos/extensions"
 ASPECT_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "21:9", "5:2")
 RESOLUTIONS = ("480p", "720p", "1080p")
-LONGEST_EDIT = 8.7  # seconds of input
-EXTENDABLE = (2.0, 15.0)  # seconds of input
-LONGEST_REFERENCED_1 = 10  # seconds from references on grok-imagine-video
-SLACK = 0.05  # seconds that a container may be off
-
-# Field -> models that can serve it.
-CAPABLE: dict[str, tuple[str, ...]] = {
-    "last_frame": (VIDEO_15,),
-    "keyframes": (VIDEO_15,),
-    "reference_audios": (VIDEO_15,),
-    "reference_images": (VIDEO_1, VIDEO_15),
-}
-
-
-class Keyframe(Body):
-    """A picture and when it shows."""
-
-    image: sources.Reference
-    timestamp_s: float
-
-
-class Audio(Body):
-    """A voice: a preset or a clip."""
-
-    url: str | None = None
-    voice_id: str | None = None
-
-
-class VideoOutput(Body):
-    """A pre-signed URL of the caller's own bucket."""
-
-    upload_url: str
-
-
-class VideoRequest(Body):
-    """What all three kinds of request have."""
-
-    prompt: str | None = None
-    model: str | None = None
-    output: VideoOutput | None = None
-    storage_options: storage.StorageOptions | None = None
-    user: str | None = None
-
-    @property
-    def served_model(self) -> str:
-        """The model behind the given name.
-
-        :raises Refusal: 404 if there is none.
-        """
-        return served_by(self.model or self.usual_model, VIDEO_MODELS)
-
-    @property
-    def usual_model(self) -> str:
-        """The model that serves a request which names none."""
-        return VIDEO_1
-
-    @property
-    def references(self) -> list[tuple[str, sources.Reference]]:
-        """The sources with the names of their fields, in order."""
-        return []
-
-    def unsupported(self) -> str | None:
-        """Return why the model cannot serve this, if so: such a job is accepted and fails."""
-        return None if self.served_model == VIDEO_1 else "This operation is not supported for this model"
-
-
-class GenerateVideo(VideoRequest):
-    """Body of videos/generations."""
-
-    duration: int | str | None = Field(None, validation_alias=AliasChoices("duration", "seconds"))
-    aspect_ratio: str | None = None
-    resolution: str | None = None
-    image: sources.Reference | None = Field(None, validation_alias=AliasChoices("image", "input_reference"))
-    last_frame: sources.Reference | None = None
-    keyframes: list[Keyframe] | None = None
-    reference_images: list[sources.Reference] | None = None
-    reference_audios: list[Audio] | None = None
-    generate_audio: bool | None = None
-
-    @property
-    def usual_model(self) -> str:
-        """The model that serves a request which names none."""
-        return VIDEO_15
-
-    @property
-    def seconds(self) -> int:
-        """The asked length."""
-        return as_seconds(self.duration, 8)
-
-    @property
-    def references(self) -> list[tuple[str, sources.Reference]]:
-        """The pictures with the names of their fields, in order."""
-        single = [("image", self.image), ("last_frame", self.last_frame)]
-        named = [(name, reference) for name, reference in single if reference is not None]
-        named += [(f"keyframes[{index}].image", frame.image) for index, frame in enumerate(self.keyframes or [])]
-        return named + [(f"reference_images[{index}]", one) for index, one in enumerate(self.reference_images or [])]
-
-    @property
-    def ticks(self) -> int:
-        """What it costs, in 1e-10 US dollars: every second made and every picture sent."""
-        second = VIDEO_SECOND_PRICES[self.served_model].get(self.resolution or "480p", 0)
-        return self.seconds * second + len(self.references) * INPUT_IMAGE_PRICES.get(self.served_model, 0)
-
-    def unsupported(self) -> str | None:
-        """Return why the model cannot serve this, if so."""
-        model, resolution = self.served_model, self.resolution or "480p"
-        for name, models in CAPABLE.items():
-            if getattr(self, name) and model not in models:
-                return f"`{name}` is not supported for this model"
-        if resolution not in VIDEO_SECOND_PRICES[model]:
-            return f"`resolution` {resolution} is not supported for this model"
-        if self.reference_images:
-            return self._unsupported_with_references(model, resolution)
-        return None
-
-    def _unsupported_with_references(self, model: str, resolution: str) -> str | None:
-        if resolution == "1080p":
-            return "`reference_images` is not supported with `resolution` 1080p"
-        if model == VIDEO_1 and self.image is not None:
-            return "`image` and `reference_images` together are not supported for this model"
-        if model == VIDEO_1 and self.seconds > LONGEST_REFERENCED_1:
-            return f"`duration` above {LONGEST_REFERENCED_1} with `reference_images` is not supported for this model"
-        return None
-
-
-class EditVideo(VideoRequest):
-    """Body of videos/edits."""
-
-    prompt: str
-    video: sources.Reference
-
-    @property
-    def references(self) -> list[tuple[str, sources.Reference]]:
-        """The clip."""
-        return [("video", self.video)]
-
-    def length(self, before: float) -> float:
-        """Return how long the result is."""
-        return before
-
-    def ticks_for(self, before: float, height: int) -> int:
-        """Return what it costs: every second made and every second sent.
-
-        :param before: length of the clip, seconds.
-        :param height: its shorter side, pixels.
-        """
-        made, sent = billed(self.length(before)), billed(before)
-        return made * second_price(height) + sent * INPUT_VIDEO_SECOND_PRICES[VIDEO_1]
-
-    def check_length(self, before: float) -> None:
-        """Refuse a clip that is too long.
-
-        :raises Refusal: 400.
-        """
-        if before > LONGEST_EDIT + SLACK:
-            raise invalid(f"video must be at most {LONGEST_EDIT} s long to be edited, got {before:.1f} s.")
-
-
-class ExtendVideo(EditVideo):
-    """Body of videos/extensions."""
-
-    duration: int | str | None = Field(None, validation_alias=AliasChoices("duration", "seconds"))
-
-    @property
-    def seconds(self) -> int:
-        """The length of the added part."""
-        return as_seconds(self.duration, 6)
-
-    def length(self, before: float) -> float:
-        """Return how long the result is: the clip and the added part."""
-        return before + self.seconds
-
-    def ticks_for(self, before: float, height: int) -> int:
-        """Return what it costs: every second added and every second sent."""
-        return self.seconds * second_price(height) + billed(before) * INPUT_VIDEO_SECOND_PRICES[VIDEO_1]
-
-    def check_length(self, before: float) -> None:
-        """Refuse a clip that is too short or too long.
-
-        :raises Refusal: 400.
-        """
-        shortest, longest = EXTENDABLE
-        if not shortest - SLACK <= before <= longest + SLACK:
-            raise invalid(f"video must be {shortest:g} to {longest:g} s long to be extended, got {before:.1f} s.")
-
-
-BODIES: dict[str, type[VideoRequest]] = {GENERATIONS: GenerateVideo, EDITS: EditVideo, EXTENSIONS: ExtendVideo}
+LONGEST_EXTENSION = 15  # seconds of the added part
+MOST_REFERENCE_IMAGES, MOST_REFERENCE_AUDIOS, MOST_KEYFRAMES = 14, 3, 4
+# The presets that take part in videos; custom voices have ids of their own (docs.x.ai, Voice).
+VOICES = (
+    *("ara", "eve", "leo", "rex", "sal", "carina", "zagan", "helix", "orion", "luna", "iris", "altair", "zenith"),
+    *("perseus", "helios", "lux", "kepler", "rigel", "cosmo", "celeste", "ursa", "sirius", "lumen", "castor"),
+    *("naksh", "atlas"),
+)
 REFUSED = {
     GENERATIONS: (),
-    EDITS: ("duration", "seconds", "aspect_ratio", "resolution"),
+    EDITS: ("aspect_ratio",),  # duration and resolution are ignored: unknown fields like any others
     EXTENSIONS: ("aspect_ratio", "resolution", "user"),
 }
 
 
-def billed(seconds: float) -> int:
-    """Return the seconds that are billed: begun ones count, but not the few frames a container may be off."""
-    return max(1, ceil(seconds - SLACK))
-
-
-def second_price(height: int) -> int:
-    """Return what a second of an edit or extension costs.
-
-    :param height: shorter side of the clip, pixels.
-    """
-    return VIDEO_SECOND_PRICES[VIDEO_1]["720p" if height > 480 else "480p"]
-
-
-def as_seconds(value: int | str | None, default: int) -> int:
-    """Return a duration, which may come as text.
-
-    :raises Refusal: 400 if it is no whole number.
-    """
-    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 10):
-        raise invalid(f"duration must be a whole number of seconds, got {value[:40]!r}.")
-    return default if value is None else int(value)
-
-
-def read_video_request(endpoint: str, raw: dict[str, Any], exchange: Exchange) -> VideoRequest:
+def read_video_request(endpoint: str, raw: dict[str, Any], context: RequestContext) -> VideoRequest:
     """Read and check a request, before anything is made or billed.
 
     :param endpoint: path that was asked.
     :raises Refusal: 400, 404 or 422, naming what is wrong.
     """
-    request = read(BODIES[endpoint], raw, exchange, REFUSED[endpoint])
+    request = read(BODIES[endpoint], raw, context, REFUSED[endpoint])
     request.served_model  # noqa: B018 - an unknown model is refused first
     if isinstance(request, GenerateVideo):
-        check_generation(request)
+        check_generation(request, context.backend.settings.custom_voices)
     elif not (request.prompt or "").strip():
         raise invalid("prompt must not be empty.")
     if isinstance(request, ExtendVideo):
-        check_range("duration", request.seconds, 2, 10)
+        check_range("duration", request.seconds, 1, LONGEST_EXTENSION)
+    if reason := request.unsupported():
+        raise invalid(reason)
     for name, reference in request.references:
         sources.check(name, reference)
     if request.output and not request.output.upload_url.startswith(("http://", "https://")):
@@ -263,19 +60,19 @@ def read_video_request(endpoint: str, raw: dict[str, Any], exchange: Exchange) -
     return request
 
 
-def check_generation(request: GenerateVideo) -> None:
+def check_generation(request: GenerateVideo, custom_voices: tuple[str, ...]) -> None:
     """Refuse values that the API refuses.
 
-    :raises Refusal: 400.
+    :param custom_voices: ids of voices besides the presets.
+    :raises Refusal: 422 for a value outside an enum, else 400.
     """
+    check_enum("aspect_ratio", request.aspect_ratio, ASPECT_RATIOS)
+    check_enum("resolution", request.resolution, RESOLUTIONS)
     if not request.references and not (request.prompt or "").strip():
         raise invalid("prompt must not be empty for a video made from text alone.")
-    check_range("duration", request.seconds, 1, 15)
-    check_choice("aspect_ratio", request.aspect_ratio, ASPECT_RATIOS)
-    check_choice("resolution", request.resolution, RESOLUTIONS)
-    check_count("reference_images", request.reference_images, 1, 7)
-    check_count("reference_audios", request.reference_audios, 0, 3)
-    check_count("keyframes", request.keyframes, 0, 4)
+    check_counts(request)
+    if not request.from_references or request.served_model == VIDEO_LITE or request.seconds < 1:
+        check_range("duration", request.seconds, 1, 15)  # from references each model has a limit of its own
     for index, frame in enumerate(request.keyframes or []):
         if not 0 < frame.timestamp_s < request.seconds:
             raise invalid(
@@ -285,12 +82,32 @@ def check_generation(request: GenerateVideo) -> None:
     for index, audio in enumerate(request.reference_audios or []):
         if bool(audio.url) == bool(audio.voice_id):
             raise invalid(f"reference_audios[{index}] must have either a url or a voice_id.")
+        check_voice(audio.voice_id, custom_voices)
 
 
-def check_count(name: str, items: list[Any] | None, least: int, most: int) -> None:
-    """Refuse a list with too few or too many elements.
+def check_voice(voice_id: str | None, custom_voices: tuple[str, ...]) -> None:
+    """Refuse a voice that is neither a preset nor one of the team's own.
+
+    :raises Refusal: 400 listing the presets.
+    """
+    if voice_id and voice_id not in VOICES and voice_id not in custom_voices:
+        raise invalid(
+            f"Unknown voice_id {voice_id[:80]!r}. Available voices: {', '.join(VOICES)}. "
+            "Ids of custom voices (/v1/custom-voices) are accepted too."
+        )
+
+
+def check_counts(request: GenerateVideo) -> None:
+    """Refuse lists with too few or too many elements.
 
     :raises Refusal: 400.
     """
-    if items is not None and not least <= len(items) <= most:
-        raise invalid(f"{name} must have {least} to {most} elements, got {len(items)}.")
+    images, audios, frames = (request.reference_images, request.reference_audios or [], request.keyframes or [])
+    if images is not None and not images:
+        raise invalid("reference_images must not be empty.")
+    if images and len(images) > MOST_REFERENCE_IMAGES:
+        raise invalid(f"Too many reference images: {len(images)}. Maximum allowed is {MOST_REFERENCE_IMAGES}.")
+    if len(audios) > MOST_REFERENCE_AUDIOS:
+        raise invalid(f"Too many reference audio clips: {len(audios)}. Maximum allowed is {MOST_REFERENCE_AUDIOS}.")
+    if len(frames) > MOST_KEYFRAMES:
+        raise invalid(f"Too many keyframes: {len(frames)}. Maximum allowed is {MOST_KEYFRAMES}.")

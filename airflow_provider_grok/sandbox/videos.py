@@ -6,14 +6,15 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_grok.sandbox import assets, film, sources, storage
+from airflow_provider_grok.sandbox import assets, film, sources, storage, visibility
 from airflow_provider_grok.sandbox.backend import Backend
-from airflow_provider_grok.sandbox.errors import CODES, Refusal, invalid, missing
-from airflow_provider_grok.sandbox.exchange import Exchange, route
+from airflow_provider_grok.sandbox.errors import CODES, invalid, missing
 from airflow_provider_grok.sandbox.ids import number_from
-from airflow_provider_grok.sandbox.images import RETENTION, charge, origin_of
+from airflow_provider_grok.sandbox.images import RETENTION, charge, moderated, origin_of
 from airflow_provider_grok.sandbox.jobs import Job
-from airflow_provider_grok.sandbox.video_requests import (
+from airflow_provider_grok.sandbox.rate_limits import VIDEOS_PER_SECOND, check_model_rate
+from airflow_provider_grok.sandbox.request_context import RequestContext, route
+from airflow_provider_grok.sandbox.video_bodies import (
     BODIES,
     EDITS,
     EXTENSIONS,
@@ -23,8 +24,8 @@ from airflow_provider_grok.sandbox.video_requests import (
     GenerateVideo,
     VideoRequest,
     billed,
-    read_video_request,
 )
+from airflow_provider_grok.sandbox.video_requests import read_video_request
 
 MIME = "video/mp4"
 Found = list[dict[str, Any]]
@@ -36,24 +37,23 @@ class VideoMaker:
     async def make(self, backend: Backend, job: Job) -> dict[str, Any]:
         """Film the clip and send it to the caller's bucket, if there is one.
 
-        :raises Refusal: if the model cannot serve the request, or a source or the bucket fails.
+        :raises Refusal: if a source or the bucket fails.
         """
         request = request_of(job)
-        refuse_unsupported(request)
         found = job.request.get("sources")
         if found is None:
             found = await find_sources(backend, request, job.request["base"])
         made = {"sources": found, "seconds": length(request, found), "ticks": price(request, found)}
         if is_withheld(job):
             return made
-        blob = await backend.promises.paint(job, found, at_once=request.output is not None)
+        blob = await backend.lazy_media.render(job, found, at_once=request.output is not None)
         if request.output:
             await sources.put_result(request.output.upload_url, backend.store.read_blob(blob), MIME)
         return {**made, "blob": blob}
 
-    def paint(self, backend: Backend, job: Job, found: Found, number: int) -> str:
+    def render(self, backend: Backend, job: Job, found: Found, number: int) -> str:
         """Film the clip and return its blob."""
-        return paint(backend, job, found)
+        return render(backend, job, found)
 
     def publish(self, backend: Backend, job: Job) -> dict[str, Any]:
         """Store the clip and make its link, at `job.ready_at`."""
@@ -80,7 +80,7 @@ def clip(backend: Backend, job: Job, made: dict[str, Any]) -> dict[str, Any]:
         shown["url"] = assets.offer_video(backend, job.id, made["blob"], job.ready_at, batch=batch)
     options = None if job.request.get("unstored") else request.storage_options
     origin = origin_of(job, made["sources"], request.prompt)
-    return shown | storage.keep(
+    return shown | storage.store_result(
         backend, options, blob=made["blob"], mime=MIME, at=job.ready_at, origin=origin, script=job.script
     )
 
@@ -93,16 +93,6 @@ def request_of(job: Job) -> VideoRequest:
 def is_withheld(job: Job) -> bool:
     """Tell whether a fault withholds the clip, in whatever form that is said."""
     return bool(job.script.get("moderate"))
-
-
-def refuse_unsupported(request: VideoRequest) -> None:
-    """Fail a job whose model cannot do what was asked.
-
-    :raises Refusal: 400, `failed_precondition`.
-    """
-    reason = request.unsupported()
-    if reason:
-        raise Refusal(400, reason, code="failed_precondition")
 
 
 def length(request: VideoRequest, found: Found) -> float:
@@ -119,7 +109,7 @@ def price(request: VideoRequest, found: Found) -> int:
     return request.ticks_for(found[0]["seconds"], found[0]["height"]) if isinstance(request, EditVideo) else 0
 
 
-def paint(backend: Backend, job: Job, found: Found) -> str:
+def render(backend: Backend, job: Job, found: Found) -> str:
     """Film a clip and return its blob; slow, so it belongs in a thread."""
     request, seed = request_of(job), number_from(job.id)
     read = backend.store.read_blob
@@ -184,27 +174,28 @@ async def find_video(backend: Backend, request: EditVideo, base: str) -> dict[st
     return {"name": "video", **source.as_dict(), "seconds": seconds, "height": min(size)}
 
 
-async def generate(exchange: Exchange) -> Response:
+async def generate(context: RequestContext) -> Response:
     """POST /v1/videos/generations."""
-    return await accept(exchange, GENERATIONS)
+    return await accept(context, GENERATIONS)
 
 
-async def edit(exchange: Exchange) -> Response:
+async def edit(context: RequestContext) -> Response:
     """POST /v1/videos/edits."""
-    return await accept(exchange, EDITS)
+    return await accept(context, EDITS)
 
 
-async def extend(exchange: Exchange) -> Response:
+async def extend(context: RequestContext) -> Response:
     """POST /v1/videos/extensions."""
-    return await accept(exchange, EXTENSIONS)
+    return await accept(context, EXTENSIONS)
 
 
-async def accept(exchange: Exchange, endpoint: str) -> Response:
+async def accept(context: RequestContext, endpoint: str) -> Response:
     """Check a request, find its sources, bill it, and begin."""
-    backend = exchange.backend
-    body = await exchange.body()
-    request = read_video_request(endpoint, body, exchange)
-    found = await find_sources(backend, request, exchange.base)
+    backend = context.backend
+    body = await context.body()
+    request = read_video_request(endpoint, body, context)
+    check_model_rate(backend, request.served_model, VIDEOS_PER_SECOND)
+    found = await find_sources(backend, request, context.base)
     now = backend.clock.now()
     job = Job(
         id=backend.ids.uuid(),
@@ -215,35 +206,39 @@ async def accept(exchange: Exchange, endpoint: str) -> Response:
         request={"body": body, "sources": found},
         created_at=now,
         ready_at=now + backend.settings.video_seconds,
-        script=exchange.script,
+        script=context.script,
     )
-    if "fail" not in job.script and not request.unsupported():
+    if "fail" not in job.script:
         charge(backend, job)
     backend.jobs.submit(job)
+    visibility.note(backend, job.script, job.id, now)
     return JSONResponse({"request_id": job.id})
 
 
-async def poll(exchange: Exchange) -> Response:
+async def poll(context: RequestContext) -> Response:
     """GET /v1/videos/{request_id}."""
-    backend, request_id = exchange.backend, exchange.part("request_id")
+    backend, request_id = context.backend, context.part("request_id")
     await backend.jobs.settle(request_id)
     job = backend.jobs.find(request_id, "video")
     now = backend.clock.now()
     if job is None or now > job.ready_at + RETENTION:
         raise missing(f"Request {request_id} not found.")
+    visibility.check_found(context, job.id, job.created_at, f"Request {request_id} not found.")
     if job.state == "pending":
         return JSONResponse({"status": "pending", "progress": job.progress(now), "model": job.model}, 202)
-    return odd_end(job) or JSONResponse(
-        {"status": job.state} | assets.present(job.result, exchange.base, backend.store)
-    )
+    return odd_end(job) or JSONResponse({"status": job.state} | assets.present(job.result, context.base, backend.store))
 
 
 def odd_end(job: Job) -> Response | None:
-    """Return one of the forms in which moderation has been seen besides the documented ones, if a fault orders it."""
-    body = {"code": CODES[400], "error": "Generated video rejected by content moderation."}
-    statuses = {"poll": 400, "bare": 200}
+    """Return how a poll tells of moderation, where that is no failed job: by default a 400 (as since August 2026)."""
     form = job.script.get("moderate")
-    return JSONResponse(body, statuses[form]) if isinstance(form, str) and form in statuses else None
+    if form is True:
+        return moderated("video", job.ticks).response()
+    if form == "poll":
+        return moderated("video", None, CODES[400]).response()
+    if form == "bare":
+        return JSONResponse({"code": CODES[400], "error": moderated("video", None).message})
+    return None
 
 
 MAKERS = {"video": VideoMaker()}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_grok.api import batch_requests, batches, errors, files, images, jobs, outcomes, videos
+from airflow_provider_grok.api import batch_requests, batches, errors, files, images, jobs, outcomes, polling, videos
 
 IMAGE = {"model": "grok-imagine-image", "prompt": "a mug", "n": 1}
 
@@ -142,5 +142,5 @@ def test_a_batch_is_made_from_a_stored_file(buy: Any, tmp_path: Path) -> None:
     batch_requests.write_jsonl([row("a"), row("b")], path)
     stored = buy(files.upload(path))
     made = buy(batches.create("from a file", stored.id))
-    assert buy(jobs.wait(jobs.Job("batch", made.batch_id, buy.time.now()))).state == "done"
+    assert buy(polling.wait(jobs.Job("batch", made.batch_id, buy.time.now()))).state == "done"
     assert {one.id for one in buy(outcomes.listing(made.batch_id))} == {"a", "b"}

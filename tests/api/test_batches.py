@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_grok.api import batch_requests, batches, errors, images, jobs
+from airflow_provider_grok.api import batch_requests, batches, errors, images, jobs, polling
 from airflow_provider_grok.api.batches import Batch
 
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z
@@ -179,7 +179,7 @@ def test_a_batch_lives_from_its_making_to_its_end(carry: Any, sandbox: Any) -> N
     for chunk in batch_requests.chunks([row(f"row-{index}") for index in range(3)]):
         carry(batches.add(made.batch_id, chunk))
     assert carry(batches.request_ids(made.batch_id)) == {"row-0", "row-1", "row-2"}
-    progress = carry(jobs.wait(jobs.Job("batch", made.batch_id, carry.time.now())))
+    progress = carry(polling.wait(jobs.Job("batch", made.batch_id, carry.time.now())))
     assert (progress.state, progress.result.state.num_success) == ("done", 3)
     assert [found.batch_id for found in carry(batches.find("nightly"))] == [made.batch_id]
     assert sandbox.ledger.total_ticks == 3 * 200_000_000

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from airflow_provider_grok.api import errors, files, images, jobs, storage
+from airflow_provider_grok.api import errors, files, images, jobs, polling, storage
 
 MODEL = "grok-imagine-image-2.0"
 
@@ -22,7 +22,7 @@ def mug(buy: Any, tmp_path: Path) -> str:
 
 def end(carry: Any, accepted: jobs.Accepted) -> jobs.Progress:
     assert accepted.job_id
-    progress: jobs.Progress = carry(jobs.wait(jobs.Job("image", accepted.job_id, carry.time.now())))
+    progress: jobs.Progress = carry(polling.wait(jobs.Job("image", accepted.job_id, carry.time.now())))
     return progress
 
 
@@ -31,7 +31,7 @@ def test_only_what_was_asked_is_sent() -> None:
 
 
 def test_rendered_numbers_are_taken_and_own_fields_win() -> None:
-    body = images.generation_body(prompt="a mug", model=MODEL, n="4", params={"seed": 7, "prompt": None})  # type: ignore[arg-type]
+    body = images.generation_body(prompt="a mug", model=MODEL, n="4", params={"seed": 7, "prompt": None})
     assert body == {"model": MODEL, "n": 4, "seed": 7}
 
 
@@ -54,9 +54,11 @@ def test_quality_is_left_out_for_models_that_do_not_know_it() -> None:
         ({"n": 11}, "n=11"),
         ({"n": True}, "n=True"),
         ({"n": "many"}, "n='many'"),
-        ({"aspect_ratio": "7:5"}, r"aspect_ratio='7:5' is not known; allowed: 1:1, 3:4, .*, 5:2, auto"),
-        ({"resolution": "4k"}, "resolution='4k' is not known; allowed: 1k, 1.5k, 2k"),
-        ({"quality": "best"}, "quality='best'"),
+        ({"aspect_ratio": "wide"}, r"aspect_ratio='wide' is not known; allowed: 1:1, 3:4, .*, 5:2, auto"),
+        ({"aspect_ratio": 1.5}, "aspect_ratio=1.5 is not known"),
+        ({"resolution": "2K"}, "resolution='2K' is not known; allowed: 1k, 1.5k, 2k"),
+        ({"resolution": 2048}, "resolution=2048 is not known"),
+        ({"quality": "very good"}, "quality='very good' is not known; allowed: low, medium, high, auto"),
         ({"response_format": "png"}, "response_format='png'"),
         ({"upload_urls": ["https://a"], "n": 2}, "upload_urls has 1 URLs for n=2"),
     ],
@@ -66,10 +68,40 @@ def test_what_the_api_would_refuse_is_refused_in_words(options: dict[str, Any], 
         images.generation_body(**{"prompt": "a mug", "model": MODEL, **options})
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"aspect_ratio": "7:5"}, {"resolution": "4k"}, {"quality": "ultra"}, {"images": [f"file_{n}" for n in range(6)]}],
+)
+def test_what_the_api_may_have_learned_is_sent_with_a_warning(
+    caplog: pytest.LogCaptureFixture, options: dict[str, Any]
+) -> None:
+    make: Any = images.edit_body if "images" in options else images.generation_body
+    body = make(**{"prompt": "a mug", "model": MODEL, **options})
+    ((name, value),) = options.items()
+    assert body[name] == (value if isinstance(value, str) else [{"file_id": one} for one in value])
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{name}=")
+    assert "sent all the same" in warning
+    assert "bills nothing" in warning
+
+
+def test_what_the_api_is_known_to_take_is_sent_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    known = {
+        "aspect_ratio": images.ASPECT_RATIOS,
+        "resolution": images.RESOLUTIONS,
+        "quality": images.QUALITIES,
+    }
+    for name, values in known.items():
+        for value in values:
+            options: dict[str, Any] = {name: value}
+            assert images.generation_body(prompt="a mug", model=MODEL, **options)[name] == value
+    assert caplog.messages == []
+
+
 def test_an_edit_has_one_source_or_two_to_five() -> None:
     body = images.edit_body(prompt="x", model=MODEL, images=["file_1", "https://example.com/a.png"])
     assert body["images"] == [{"file_id": "file_1"}, {"url": "https://example.com/a.png"}]
-    for sources in (["file_1"], ["file_1"] * 6, "file_1", []):
+    for sources in (["file_1"], "file_1", []):
         with pytest.raises(errors.InvalidRequest, match="2 to 5 sources"):
             images.edit_body(prompt="x", model=MODEL, images=sources)
     for both in ({}, {"image": "file_1", "images": ["file_1", "file_2"]}):

@@ -7,7 +7,10 @@ from pathlib import Path
 
 API = Path(__file__).parents[2] / "airflow_provider_grok" / "api"
 PREFIX = "airflow_provider_grok.api"
-CARRIERS = ("errors", "endpoint", "answer", "call", "response", "wire", "model", "downloads", "storage")
+CARRIERS = (
+    *("bodies", "errors", "endpoint", "answer", "call", "client", "deadline", "response", "exchange", "retry", "wire"),
+    *("model", "downloads", "storage"),
+)
 
 
 def imported(module: str) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_grok.api import errors, images, jobs
+from airflow_provider_grok.api import errors, images, jobs, polling
 from airflow_provider_grok.api.kinds import Kind
 
 BODY = {"model": "grok-imagine-image", "prompt": "a mug"}
@@ -28,26 +28,26 @@ def job(ask: Any) -> jobs.Job:
     ],
 )
 def test_the_pace_follows_the_age_within_the_bounds_of_the_kind(kind: Kind, age: float, seconds: float) -> None:
-    pauses = [jobs.pause(kind, age) for _ in range(50)]
+    pauses = [polling.interval(kind, age) for _ in range(50)]
     assert all(0.9 * seconds <= pause <= 1.1 * seconds for pause in pauses)
     assert len(set(pauses)) > 1
 
 
 def test_a_fixed_interval_wins_over_the_pace() -> None:
-    assert 6.3 <= jobs.pause("image", 10_000, poll_interval=7) <= 7.7
+    assert 6.3 <= polling.interval("image", 10_000, poll_interval=7) <= 7.7
 
 
 def test_a_job_is_waited_for_in_a_twentieth_of_its_time(carry: Any, sandbox: Any) -> None:
     accepted = carry(images.generate(BODY))
     start = carry.time.now()
-    assert carry(jobs.wait(jobs.Job("image", accepted.job_id, start))).state == "done"
+    assert carry(polling.wait(jobs.Job("image", accepted.job_id, start))).state == "done"
     assert carry.time.now() - start < 2
 
 
 def test_a_day_long_batch_costs_about_1500_looks() -> None:
     age, looks = 0.0, 0
     while age < 86_400:
-        age, looks = age + jobs.pause("batch", age), looks + 1
+        age, looks = age + polling.interval("batch", age), looks + 1
     assert 1300 < looks < 1700
 
 
@@ -57,7 +57,7 @@ def test_news_are_reported_once_each_with_the_time_that_is_left(ask: Any, script
         script.say(202, body)
     script.say(200, '{"status": "done", "video": {"url": "https://vidgen.x.ai/a.mp4"}}')
     notes: list[str] = []
-    ask(jobs.wait(job, report=notes.append))
+    ask(polling.wait(job, report=notes.append))
     assert [note.split(",")[0] for note in notes] == ["10 %", "50 %", "0 %"]
     assert notes[0] == "10 %, about 15 min left"
 
@@ -77,19 +77,19 @@ def test_eight_lost_looks_in_a_row_are_borne(ask: Any, script: Any, job: jobs.Jo
     for _ in range(8 * 5):
         script.say(503, '{"error": "later"}')
     script.say(200, DONE)
-    assert ask(jobs.wait(job)).state == "done"
+    assert ask(polling.wait(job)).state == "done"
 
 
 def test_the_ninth_lost_look_in_a_row_is_the_waiters(ask: Any, script: Any, job: jobs.Job) -> None:
     for _ in range(9 * 5):
         script.say(503, '{"error": "later"}')
     with pytest.raises(errors.ServerUnavailable):
-        ask(jobs.wait(job))
+        ask(polling.wait(job))
     assert len(script.requests) == 45
 
 
 def test_looks_that_come_back_are_forgiven_the_lost_ones() -> None:
-    patience = jobs.ErrorBudget()
+    patience = polling.ErrorBudget()
     for _ in range(5):
         for _ in range(8):
             patience.record_error(errors.ResponseLost("x"))
@@ -98,22 +98,23 @@ def test_looks_that_come_back_are_forgiven_the_lost_ones() -> None:
 
 
 def test_a_refusal_is_not_borne(ask: Any, script: Any, job: jobs.Job) -> None:
-    script.say(404, '{"code": "not-found", "error": "Unknown request"}')
-    with pytest.raises(errors.NotFound):
-        ask(jobs.wait(job))
+    script.say(403, '{"code": "permission-denied", "error": "Not yours"}')
+    with pytest.raises(errors.PermissionDenied):
+        ask(polling.wait(job))
+    assert len(script.requests) == 1
 
 
 def test_a_single_odd_answer_is_not_believed(ask: Any, script: Any, job: jobs.Job) -> None:
     script.say(200, ODD)
     script.say(400, ODD)
     script.say(200, DONE)
-    assert ask(jobs.wait(job)).state == "done"
+    assert ask(polling.wait(job)).state == "done"
 
 
 def test_the_third_odd_answer_in_a_row_is_believed(ask: Any, script: Any, job: jobs.Job) -> None:
     for status in (200, 400, 200):
         script.say(status, ODD)
-    assert ask(jobs.wait(job)).state == "failed"
+    assert ask(polling.wait(job)).state == "failed"
     assert len(script.requests) == 3
 
 
@@ -121,18 +122,18 @@ def test_a_wait_ends_at_its_deadline_after_one_more_look(ask: Any, script: Any, 
     for _ in range(30):
         script.say(202)
     with pytest.raises(errors.JobTimeout, match=r"image job r1 was not finished 10 s after .* `timeout`") as caught:
-        ask(jobs.wait(job, deadline=job.submitted_at + 10))
+        ask(polling.wait(job, deadline=job.submitted_at + 10))
     assert caught.value.billed is None
     assert ask.time.now() == pytest.approx(job.submitted_at + 10)
 
 
 def test_a_deadline_that_has_passed_still_allows_one_look(ask: Any, script: Any, job: jobs.Job) -> None:
     script.say(200, DONE)
-    assert ask(jobs.wait(job, deadline=job.submitted_at - 1)).state == "done"
+    assert ask(polling.wait(job, deadline=job.submitted_at - 1)).state == "done"
 
 
 def test_a_server_that_wants_to_be_left_alone_is(ask: Any, script: Any, job: jobs.Job) -> None:
     script.say(429, '{"error": "slow down"}', retry_after="300")
     script.say(200, DONE)
-    ask(jobs.wait(job))
+    ask(polling.wait(job))
     assert ask.slept == [300.0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_grok.api import batch_requests, batches, errors, images, jobs, outcomes, videos
+from airflow_provider_grok.api import batch_requests, batches, errors, images, jobs, outcomes, polling, videos
 
 
 def read(result: Any, **more: Any) -> outcomes.Outcome:
@@ -134,7 +134,7 @@ def test_results_of_a_batch_are_joined_by_id(carry: Any) -> None:
     body = images.generation_body(prompt="a mug", model="grok-imagine-image")
     rows = [batch_requests.request(f"row-{index}", "image_generation", body) for index in range(3)]
     carry(batches.add(made.batch_id, rows))
-    carry(jobs.wait(jobs.Job("batch", made.batch_id, carry.time.now())))
+    carry(polling.wait(jobs.Job("batch", made.batch_id, carry.time.now())))
     found = {one.id: one for one in carry(outcomes.listing(made.batch_id))}
     assert sorted(found) == ["row-0", "row-1", "row-2"]
     assert all(one.images and one.images.data[0].present and one.ticks == 200_000_000 for one in found.values())

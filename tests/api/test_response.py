@@ -216,3 +216,25 @@ def test_a_file_that_is_not_there_stays_trouble_with_a_file(ask: Any, script: An
     with pytest.raises(FileNotFoundError):
         ask(call)
     assert script.requests == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        images.generate({"prompt": f"a mug, {KEY}"}),
+        images.edit({"prompt": "x", "image": {"url": f"https://x.ai/a?{KEY}"}}),
+        files.page(filter=f'name = "{KEY}"'),
+        batches.add("b", [{"prompt": KEY}]),
+    ],
+)
+def test_a_request_that_holds_the_key_itself_is_not_sent(ask: Any, script: Any, call: Call[Any]) -> None:
+    with pytest.raises(errors.InvalidRequest, match="holds the connection's API key itself") as caught:
+        ask(call)
+    assert KEY not in everything(caught.value)
+    assert (script.requests, caught.value.never_sent) == ([], True)
+
+
+def test_a_key_with_characters_that_json_escapes_is_found_too(ask: Any, script: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match="API key itself"):
+        ask(images.generate({"prompt": 'a "quoted" key'}), replace(ask.endpoint, key='"quoted"'))
+    assert script.requests == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from airflow_provider_grok.api import account, errors, files, jobs, storage, videos
+from airflow_provider_grok.api import errors, files, jobs, polling, prices, storage, videos
 
 OLD, NEW, LITE = "grok-imagine-video", "grok-imagine-video-1.5", "grok-imagine-video-1.5-lite"
 
@@ -19,7 +19,7 @@ def body(**options: Any) -> dict[str, Any]:
 
 def end(carry: Any, accepted: jobs.Accepted) -> jobs.Progress:
     assert accepted.job_id
-    progress: jobs.Progress = carry(jobs.wait(jobs.Job("video", accepted.job_id, carry.time.now())))
+    progress: jobs.Progress = carry(polling.wait(jobs.Job("video", accepted.job_id, carry.time.now())))
     return progress
 
 
@@ -59,7 +59,8 @@ def test_sources_of_every_kind_are_sent_in_the_apis_form() -> None:
         ({"duration": 16}, "duration=16"),
         ({"duration": "8s"}, "duration='8s'"),
         ({"duration": 2.5}, r"duration=2\.5"),
-        ({"resolution": "4k"}, "allowed: 480p, 720p, 1080p"),
+        ({"resolution": "4K"}, "allowed: 480p, 720p, 1080p"),
+        ({"aspect_ratio": "wide"}, "aspect_ratio='wide' is not known"),
         (
             {"model": OLD, "resolution": "1080p"},
             "resolution='1080p' is not possible with grok-imagine-video; .*480p, 720p",
@@ -74,12 +75,18 @@ def test_sources_of_every_kind_are_sent_in_the_apis_form() -> None:
         ({"model": LITE, "reference_audios": ["eve"]}, "reference_audios="),
         ({"model": LITE, "reference_images": ["file_1"]}, "reference_images= is not possible"),
         ({"reference_images": ["file_1"], "resolution": "1080p"}, "720p is the most"),
-        ({"reference_images": []}, "a list of 1 to 7, and got 0"),
-        ({"reference_images": ["file_1"] * 8}, "a list of 1 to 7, and got 8"),
+        ({"reference_audios": ["eve"], "resolution": "1080p"}, "with reference_audios= .*720p is the most"),
+        (
+            {"image": "file_1", "last_frame": "file_2", "resolution": "1080p"},
+            "image= and last_frame= .*720p is",
+        ),
+        ({"model": OLD, "reference_audios": ["eve"]}, "reference_audios= is not possible"),
+        ({"prompt": None, "reference_audios": ["eve"]}, "needs a prompt="),
+        ({"reference_images": []}, "a list of 1 to 14 elements, and got 0"),
         ({"reference_images": "file_1"}, "got a str"),
-        ({"reference_audios": ["eve"] * 4}, "a list of 1 to 3"),
+        ({"reference_audios": []}, "a list of 1 to 3"),
         ({"reference_audios": ["data:audio/mp3;base64,AA"]}, "upload it first"),
-        ({"keyframes": [{"image": "file_1", "timestamp_s": 1}] * 5}, "a list of 1 to 4"),
+        ({"keyframes": []}, "a list of 1 to 4"),
         ({"keyframes": [{"image": "file_1", "timestamp_s": 0}]}, r"keyframes\[0\]: timestamp_s=0 must lie between"),
         ({"keyframes": [{"image": "file_1", "timestamp_s": 8}]}, "timestamp_s=8"),
         ({"keyframes": [{"image": "file_1"}]}, "must be"),
@@ -93,8 +100,50 @@ def test_what_the_api_would_refuse_is_refused_in_words(options: dict[str, Any], 
         body(**options)
 
 
-def test_a_video_may_start_from_an_image_without_a_prompt() -> None:
-    assert "prompt" not in body(prompt=None, image="file_1")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"aspect_ratio": "1:2"},
+        {"resolution": "1440p"},
+        {"reference_images": ["file_1"] * 15},
+        {"reference_audios": ["eve"] * 4},
+        {"keyframes": [{"image": "file_1", "timestamp_s": 1}] * 5},
+    ],
+)
+def test_what_the_api_may_have_learned_is_sent_with_a_warning(
+    caplog: pytest.LogCaptureFixture, options: dict[str, Any]
+) -> None:
+    ((name, value),) = options.items()
+    assert len(body(**options)[name]) == len(value)
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{name}=")
+    assert "sent all the same" in warning
+
+
+def test_fourteen_references_are_taken_by_both_models_that_take_any(caplog: pytest.LogCaptureFixture) -> None:
+    for model in (OLD, NEW):
+        assert len(body(model=model, reference_images=["file_1"] * 14)["reference_images"]) == 14
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("options", [{"image": "file_1"}, {"last_frame": "file_1"}, {"reference_images": ["file_1"]}])
+def test_a_video_may_start_from_a_picture_without_a_prompt(options: dict[str, Any]) -> None:
+    assert "prompt" not in body(prompt=None, **options)
+
+
+def test_a_first_or_last_frame_alone_may_be_made_at_the_full_size() -> None:
+    assert body(image="file_1", resolution="1080p")["resolution"] == "1080p"
+    assert body(last_frame="file_1", resolution="1080p")["resolution"] == "1080p"
+
+
+@pytest.mark.parametrize(
+    ("voice", "near"), [("Eve", "eve"), ("zenit", "zenith"), ("my-voice-1", None), ("zagan", None)]
+)
+def test_a_custom_voice_passes_and_a_slip_of_the_pen_is_told(
+    caplog: pytest.LogCaptureFixture, voice: str, near: str | None
+) -> None:
+    assert body(reference_audios=[voice])["reference_audios"] == [{"voice_id": voice}]
+    assert [f"the voice {near!r}" in message for message in caplog.messages] == ([True] if near else [])
 
 
 def test_a_model_that_is_not_known_is_left_to_the_server() -> None:
@@ -126,10 +175,13 @@ def test_an_edit_and_an_extension_say_no_more_than_the_api_takes() -> None:
     }
 
 
-@pytest.mark.parametrize("seconds", [1, 11, "x", None])
-def test_an_extension_adds_two_to_ten_seconds(seconds: Any) -> None:
-    with pytest.raises(errors.InvalidRequest, match="from 2 to 10"):
+@pytest.mark.parametrize("seconds", [0, 16, "x", None])
+def test_an_extension_adds_one_to_fifteen_seconds(seconds: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match="from 1 to 15"):
         videos.extension_body(prompt="x", video="file_1", duration=seconds)
+    for least_or_most in (1, 15):
+        made = videos.extension_body(prompt="x", video="file_1", duration=least_or_most)
+        assert made["duration"] == least_or_most
 
 
 def test_a_list_of_videos_is_refused_naming_expand() -> None:
@@ -145,7 +197,7 @@ def test_a_video_is_made_stored_and_billed_as_estimated(carry: Any, sandbox: Any
     progress = end(carry, carry(videos.generate(asked)))
     video = progress.result
     assert (video.file_output.filename, video.duration, video.model) == ("clip.mp4", 2, NEW)
-    assert video.ticks == sandbox.ledger.total_ticks == account.video_ticks(asked)
+    assert video.ticks == sandbox.ledger.total_ticks == prices.video_ticks(asked)
     carry(files.content(video.file_output.file_id, tmp_path / "clip.mp4"))
     assert files.media_type(tmp_path / "clip.mp4") == "video/mp4"
 

@@ -30,7 +30,7 @@ def run(request: pytest.FixtureRequest, sandbox: Sandbox, time: Time) -> TaskRun
     return TaskRun(operator, task_id=request.param, **arguments)
 
 
-def lie(sandbox: Sandbox, body: Any, times: int, status: int = 200) -> None:
+def lie(sandbox: Sandbox, body: Any, times: int | None, status: int = 200) -> None:
     for kind in ("images", "videos"):
         path = f"/v1/{kind}/*"
         sandbox.faults.add({"method": "GET", "path": path, "times": times, "action": {"status": status, "body": body}})
@@ -47,13 +47,20 @@ def test_an_error_body_with_a_200_is_not_believed_before_the_third_look_in_a_row
     assert (len(paid(sandbox)), len(sandbox.ledger.charges), len(names(sandbox))) == (1, 1, 1)
 
 
+def test_three_400s_that_pass_end_nothing(run: TaskRun, sandbox: Sandbox) -> None:
+    lie(sandbox, {"code": "invalid-argument", "error": "not now"}, 3, 400)
+    assert run.execute()
+    assert (len(paid(sandbox)), len(sandbox.ledger.charges)) == (1, 1)
+
+
 @pytest.mark.parametrize("status", [200, 400])
 def test_a_job_whose_end_was_believed_wrongly_is_taken_by_the_retry(
     run: TaskRun, sandbox: Sandbox, status: int
 ) -> None:
-    lie(sandbox, BODIES[0], 3, status)
+    lie(sandbox, BODIES[0], 3 if status == 200 else None, status)
     with pytest.raises(AirflowException, match="Asking again may well succeed"):
         run.execute()
+    sandbox.faults.clear()
     assert run.execute()
     assert (len(paid(sandbox)), len(sandbox.ledger.charges), len(names(sandbox))) == (1, 1, 1)
 
@@ -82,6 +89,23 @@ def test_polls_that_are_lost_eight_times_do_not_lose_the_job(
         sandbox.faults.add({"method": "GET", "path": f"/v1/{kind}/*", "times": 8, "action": action})
     assert run.execute()
     assert len(paid(sandbox)) == 1
+
+
+def test_twenty_429s_on_polls_do_not_lose_the_job(
+    run: TaskRun, sandbox: Sandbox, connect_once: Callable[[], None]
+) -> None:
+    connect_once()
+    for kind in ("images", "videos"):
+        sandbox.faults.add({"method": "GET", "path": f"/v1/{kind}/*", "times": 20, "action": {"status": 429}})
+    assert run.execute()
+    assert len(paid(sandbox)) == 1
+
+
+def test_a_job_that_is_unknown_for_a_while_is_waited_for_and_not_bought_again(run: TaskRun, sandbox: Sandbox) -> None:
+    for kind in ("images", "videos"):
+        sandbox.faults.add({"method": "GET", "path": f"/v1/{kind}/*", "times": 20, "action": {"status": 404}})
+    assert run.execute()
+    assert (len(paid(sandbox)), len(sandbox.ledger.charges), len(names(sandbox))) == (1, 1, 1)
 
 
 def test_a_retry_after_of_a_year_on_a_poll_delays_it_by_minutes_and_does_not_lose_the_job(

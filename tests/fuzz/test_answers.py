@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_grok.api import account, batches, errors, files, images, jobs, outcomes, videos
+from airflow_provider_grok.api import account, batches, errors, files, images, jobs, outcomes, polling, videos
 from airflow_provider_grok.api.answer import Answer
 from airflow_provider_grok.api.call import Call
-from airflow_provider_grok.api.wire import _read, pause_after
-from tests.fuzz.documents import bodies, objects, texts, values
+from airflow_provider_grok.api.endpoint import Endpoint
+from airflow_provider_grok.api.response import ResponseReader
+from airflow_provider_grok.api.retry import _read, pause_after, steps
+from tests.fuzz.documents import WORDS, bodies, objects, texts, values
 from tests.fuzz.pace import fuzz
 
 CALLS: dict[str, Call[Any]] = {
@@ -60,7 +64,70 @@ def test_an_answer_is_read_or_refused(name: str, status: int, headers: dict[str,
     if isinstance(read, jobs.Progress):
         assert read.state in ("pending", "done", "failed")
         assert jobs.words(read, 10.0) is not None
-        assert jobs.ErrorBudget().record_success(read) in (True, False)
+        assert polling.ErrorBudget().record_success(read) in (True, False)
+
+
+KEY = "xai-secret-key"
+ENDPOINT = Endpoint(key=KEY, max_attempts=1)
+spellings = st.sampled_from([KEY, "xai\\u002dsecret\\u002Dkey", "xai%2Dsecret%2dkey", "xai&#45;secret&#x2D;key"])
+
+
+def nested(depth: int) -> Any:
+    """Lists inside one another."""
+    return [nested(depth - 1)] if depth else "end"
+
+
+#: Bodies in which the server repeats the key, and others made to be stumbled over.
+odd_bodies = st.one_of(
+    st.tuples(objects, spellings).map(lambda pair: json.dumps(pair[0]).replace("file_1", pair[1]).encode()),
+    st.tuples(st.sampled_from(WORDS), spellings).map(
+        lambda pair: f'{{"{pair[0]}": "{pair[1]}", "error": {{"message": "{pair[1]}", "code": "{pair[1]}"}}}}'.encode()
+    ),
+    st.tuples(st.sampled_from(WORDS), st.integers(50, 900)).map(
+        lambda pair: json.dumps({pair[0]: nested(pair[1])}).encode()
+    ),
+    st.sampled_from(WORDS).map(lambda word: f'{{"{word}": "\\ud83d", "error": "\\ude00"}}'.encode()),
+    spellings.map(lambda key: f"<html>{key}</html>".encode()),
+    bodies,
+)
+odd_headers = st.dictionaries(
+    st.sampled_from(["retry-after", "x-request-id", "date", "location", "content-type"]),
+    st.sampled_from(["", "0", "nan", "-1", "1e999", KEY, "text/html", "Thu, 01 Jan 1970 00:00:00 GMT"]),
+)
+
+
+def carried(call: Call[Any], status: int, headers: dict[str, str], body: bytes) -> Any:
+    """What one attempt makes of an answer of raw bytes, taken in as from a connection."""
+    reader = ResponseReader(ENDPOINT, call)
+    with reader.body(httpx.Response(status, headers=headers)) as take:
+        take(body)
+    attempt = steps(ENDPOINT, call)
+    next(attempt)
+    try:
+        attempt.send(reader.answer())
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("one attempt is all")
+
+
+@fuzz
+@given(
+    name=st.sampled_from(sorted(CALLS)),
+    status=statuses | st.sampled_from([301, 402, 403, 405, 413, 425]),
+    headers=odd_headers,
+    body=odd_bodies,
+)
+def test_no_answer_shows_the_key_and_each_error_says_what_is_known(
+    name: str, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    try:
+        shown = repr(carried(CALLS[name], status, headers, body))
+    except errors.GrokError as error:
+        shown = f"{error!r} {vars(error)}"
+        assert not (error.permanent and (error.transient or error.outcome_unknown))
+        assert not error.never_sent
+        assert str(error).isprintable()
+    assert KEY not in shown
 
 
 @fuzz

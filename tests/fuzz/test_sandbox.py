@@ -33,7 +33,7 @@ models = st.sampled_from(
 )
 #: The fields of the requests, by endpoint (docs.x.ai, REST reference), each with what it takes and what it does not.
 IMAGE = {
-    "prompt": st.just("a mug") | values,
+    "prompt": st.sampled_from(["a mug", "[{" * 300]) | values,
     "model": models | values,
     "n": st.sampled_from([1, 1, 0, 11]) | values,
     "aspect_ratio": st.sampled_from(["1:1", "auto", "7:1"]) | values,
@@ -55,8 +55,8 @@ FILM = {
     "image": sources,
     "last_frame": sources,
     "keyframes": st.lists(st.fixed_dictionaries({"image": sources, "timestamp_s": scalars}), max_size=5) | values,
-    "reference_images": st.lists(sources, max_size=8) | values,
-    "reference_audios": st.lists(st.fixed_dictionaries({"voice_id": texts}) | values, max_size=4),
+    "reference_images": st.lists(sources, max_size=16) | values,
+    "reference_audios": st.lists(st.fixed_dictionaries({"voice_id": texts | st.just("eve")}) | values, max_size=4),
     "generate_audio": st.booleans() | values,
     "output": st.fixed_dictionaries({"upload_url": texts}) | values,
     "storage_options": storage | values,
@@ -196,6 +196,50 @@ parts = st.sampled_from(
 def test_an_upload_is_stored_or_refused(client: httpx.Client, body: bytes, end: bool) -> None:
     headers = {"content-type": "multipart/form-data; boundary=b"}
     check(client.post("/files", content=body + (b"--b--\r\n" if end else b""), headers=headers))
+
+
+#: Faults as the control interface takes them, and as it does not.
+ACTION = {
+    "status": st.sampled_from([200, 302, 503, 99, 1000]) | scalars,
+    "headers": st.dictionaries(texts, values, max_size=2) | values,
+    "body": values,
+    "base64": texts | st.sampled_from(["", "AAAA", "=="]),
+    "drop": st.sampled_from(["before", "after"]) | texts,
+    "refuse": st.sampled_from(["credit", "safety", "rate", "x"]) | values,
+    "list_lag": st.sampled_from([0, 1, 1e300, -1]) | scalars,
+    "not_found_for": st.sampled_from([0, 1, 10**400]) | scalars,
+    "moderate": st.booleans() | texts | st.lists(scalars, max_size=2),
+}
+
+
+@fuzz
+@given(action=st.fixed_dictionaries({}, optional=ACTION), path=st.sampled_from(["/v1/files", "/v1/files/*", "*"]))
+def test_a_fault_that_is_taken_harms_the_requests_it_means_and_no_more(
+    sandbox: Sandbox, client: httpx.Client, places: dict[str, str], action: dict[str, Any], path: str
+) -> None:
+    root = sandbox.url.removesuffix("/v1")
+    taken = client.post(f"{root}/_sandbox/faults", content=spell({"path": path, "action": action, "times": None}))
+    assert taken.status_code in (200, 400), taken.text
+    for asked in ("/files", f"/files/{places['FILE']}"):
+        try:
+            answer = client.get(asked)
+        except httpx.TransportError:
+            assert "drop" in action
+            continue
+        assert answer.status_code != 500 or action.get("status") == 500, answer.text
+    assert client.get(f"{root}/_sandbox/faults").status_code == 200
+    assert client.get(f"{root}/", params={"view": "faults"}).status_code == 200
+    sandbox.faults.clear()
+    check(client.get("/files"))
+
+
+@fuzz
+@given(query=st.dictionaries(st.sampled_from(["view", "page", "q", "x"]), texts | st.sampled_from(["jobs", "2", "-1"])))
+def test_the_gallery_shows_a_page_whatever_is_asked(
+    sandbox: Sandbox, client: httpx.Client, query: dict[str, str]
+) -> None:
+    answer = client.get(sandbox.url.removesuffix("v1"), params=query)
+    assert (answer.status_code, "<h1>" in answer.text) == (200, True)
 
 
 @fuzz

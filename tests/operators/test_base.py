@@ -52,7 +52,7 @@ def test_errors_that_are_not_ours_pass_unchanged() -> None:
 
 
 def test_a_receipt_has_one_shape() -> None:
-    shape = {"files", "request", "usage", "request_id", "reused"}
+    shape = {"files", "request", "usage", "billed", "request_id", "reused", "submitted_at", "seconds"}
     assert set(receipt()) == shape
     assert set(receipt(counts={"kept": 1})) == shape - {"files"} | {"counts"}
     assert receipt()["usage"] == {"cost_in_usd_ticks": 0, "cost_usd": 0.0, "estimated": False}

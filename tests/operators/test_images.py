@@ -143,8 +143,8 @@ def test_what_templates_render_is_read(sandbox: Sandbox) -> None:
 
 def test_a_result_is_named_after_its_task_or_as_was_asked(sandbox: Sandbox) -> None:
     generate().execute()
-    generate(filename="poster.final.png").execute()
-    generate(filename="poster").execute()
+    generate(filename="poster.final.png", of={"run_id": "tuesday"}).execute()
+    generate(filename="poster", of={"run_id": "wednesday"}).execute()
     first, second, third = names(sandbox)
     assert first.startswith("shop.make.")
     assert first.endswith(".jpg")

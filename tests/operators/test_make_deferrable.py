@@ -171,6 +171,7 @@ def test_a_job_that_is_gone_is_known_by_its_file(slow: Sandbox, time: Time) -> N
 
 
 def test_a_job_that_is_gone_without_a_file_is_an_error_that_names_it(slow: Sandbox, time: Time) -> None:
+    slow.faults.add({**POST, "action": {"fail": "internal_error"}})
     run = generate()
     trigger = run.defer()
     slow.faults.add({"method": "GET", "path": f"/v1/images/{trigger.job.id}", "times": None, "action": {"status": 404}})

@@ -30,7 +30,10 @@ MODES: dict[str, dict[str, Any]] = {
     "references, oldest model": {"prompt": "x", "reference_images": ["$"], "model": OLD},
     "picture and references": {"prompt": "x", "image": "$", "reference_images": "['$']"},
     "first and last frame": {"prompt": "x", "image": "$", "last_frame": "$"},
+    "last frame alone, without words": {"last_frame": "$"},
+    "picture, lite": {"image": "$", "model": LITE},
     "keyframes": {"prompt": "x", "duration": 3, "keyframes": [{"image": "$", "timestamp_s": 1.5}]},
+    "a dated alias": {"prompt": "x", "model": "grok-imagine-video-1.5-2026-05-30"},
     "voices": {"prompt": "x", "reference_audios": ["eve", {"voice_id": "rex"}]},
 }
 

@@ -135,19 +135,19 @@ def test_a_video_is_waited_for_an_hour(sandbox: Sandbox, time: Time) -> None:
 def test_a_cost_limit_counts_seconds_and_size(sandbox: Sandbox, time: Time) -> None:
     with pytest.raises(AirflowFailException, match=r"about 2\.0000 USD.*max_cost_usd=1\.99"):
         video(duration=8, resolution="1080p", max_cost_usd="1.99").execute()
-    assert sandbox.journal == []
+    assert {one["method"] for one in sandbox.journal} == {"GET"}
 
 
 BAD: dict[str, tuple[type[Any], dict[str, Any], list[str]]] = {
     "16 seconds": (GrokImagineVideoOperator, {"prompt": "x", "duration": 16}, ["duration=16", "1 to 15"]),
-    "an unknown size": (GrokImagineVideoOperator, {"prompt": "x", "resolution": "4k"}, ["resolution='4k'", "1080p"]),
+    "an unknown size": (GrokImagineVideoOperator, {"prompt": "x", "resolution": "4K"}, ["resolution='4K'", "1080p"]),
     "nothing to begin with": (GrokImagineVideoOperator, {}, ["prompt"]),
     "a list for one picture": (GrokImagineVideoOperator, {"image": ["file_1"]}, ["image=", ".expand(image=...)"]),
     "a path": (GrokImagineVideoOperator, {"image": "/a/b.png"}, ["image='/a/b.png'", "GrokUploadOperator"]),
-    "eight references": (
+    "no references": (
         GrokImagineVideoOperator,
-        {"prompt": "x", "reference_images": [f"file_{n}" for n in range(8)]},
-        ["reference_images=", "1 to 7", "got 8"],
+        {"prompt": "x", "reference_images": "[[]]"},
+        ["reference_images=", "1 to 14", "got 0"],
     ),
     "sound that is neither": (
         GrokImagineVideoOperator,
@@ -165,10 +165,10 @@ BAD: dict[str, tuple[type[Any], dict[str, Any], list[str]]] = {
         ["video='a.mp4'", "GrokUploadOperator"],
     ),
     "no prompt": (GrokImagineVideoEditOperator, {"prompt": " ", "video": "file_1"}, ["prompt"]),
-    "eleven more seconds": (
+    "sixteen more seconds": (
         GrokImagineVideoExtendOperator,
-        {"prompt": "x", "video": "file_1", "duration": 11},
-        ["duration=11", "2 to 10"],
+        {"prompt": "x", "video": "file_1", "duration": 16},
+        ["duration=16", "1 to 15"],
     ),
     "59 minutes": (
         GrokImagineVideoExtendOperator,
@@ -200,6 +200,20 @@ def test_what_the_server_does_not_know_is_named_and_nothing_is_billed(
     for value in arguments.values():
         assert value in str(caught.value)
     assert sandbox.ledger.charges == []
+
+
+def test_fifteen_references_are_refused_by_the_server_at_once_and_unbilled(sandbox: Sandbox, store: Store) -> None:
+    with pytest.raises(AirflowFailException, match="Maximum allowed is 14"):
+        video(reference_images=[store()] * 15).execute()
+    assert sandbox.ledger.charges == []
+
+
+def test_fourteen_references_and_the_shortest_and_longest_extension_are_made(
+    sandbox: Sandbox, store: Store, time: Time, clip: str
+) -> None:
+    assert video(reference_images=[store()] * 14).execute()
+    for seconds in (1, 15):
+        assert TaskRun(GrokImagineVideoExtendOperator, prompt="on", video=clip, duration=seconds).execute()
 
 
 def test_a_passing_failure_leaves_the_retry_to_airflow(sandbox: Sandbox, time: Time) -> None:

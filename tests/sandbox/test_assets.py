@@ -13,8 +13,8 @@ def test_a_link_carries_the_host_that_the_poll_used(sandbox: Sandbox, client: ht
     body = {"prompt": "x", "model": "grok-imagine-image", "deferred": True}
     request_id = client.post("/images/generations", json=body).json()["request_id"]
     sandbox.clock.advance(1)
-    shown = client.get(f"/images/{request_id}", headers={"host": "grok.test:8642"}).json()
-    assert shown["data"][0]["url"].startswith("http://grok.test:8642/imgen/xai-imgen/xai-tmp-imgen-")
+    shown = client.get(f"/images/{request_id}", headers={"host": "grok.localhost:8642"}).json()
+    assert shown["data"][0]["url"].startswith("http://grok.localhost:8642/imgen/xai-imgen/xai-tmp-imgen-")
 
 
 @pytest.mark.parametrize(("batch", "life"), [(False, 86_400), (True, 3600)])

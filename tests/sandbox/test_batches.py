@@ -291,16 +291,34 @@ def test_storing_can_fail_for_one_request(sandbox: Sandbox, client: httpx.Client
     assert "storage_error" in picture_of(found["b"])
 
 
-def test_a_missing_source_or_an_impossible_mode_is_an_error_of_its_request(
-    sandbox: Sandbox, client: httpx.Client, batch_id: str
-) -> None:
-    lost = row("lost", "image_edit", image={"file_id": "file_none"})
-    fill(client, batch_id, lost, row("odd", "video_generation", model="grok-imagine-video", resolution="1080p"))
+def test_a_missing_source_is_an_error_of_its_request(sandbox: Sandbox, client: httpx.Client, batch_id: str) -> None:
+    fill(client, batch_id, row("lost", "image_edit", image={"file_id": "file_none"}))
     sandbox.clock.advance(4)
     errors = {name: one["batch_result"]["error"] for name, one in results(client, batch_id).items()}
     assert "file_none" in errors["lost"]["message"]
-    assert errors["odd"]["code"] == 9
     assert sandbox.ledger.charges == []
+
+
+def test_what_a_model_cannot_do_is_refused_when_it_is_added(client: httpx.Client, batch_id: str) -> None:
+    odd = row("odd", "video_generation", model="grok-imagine-video", resolution="1080p")
+    clip = {"video": {"file_id": "file_none"}}
+    more = row("more", "video_extension", model="grok-imagine-video-1.5", **clip)
+    for bad, word in ((odd, "1080p video resolution"), (more, "Video extension is not supported for this model.")):
+        answer = add(client, batch_id, row("good"), bad)
+        assert (answer.status_code, word in answer.json()["error"]) == (400, True)
+    assert counts(client, batch_id)[0] == 0
+
+
+def test_results_end_with_their_batch_and_the_counters_stay(
+    sandbox: Sandbox, client: httpx.Client, batch_id: str
+) -> None:
+    fill(client, batch_id, row("a"))
+    sandbox.clock.advance(86_399)
+    assert list(results(client, batch_id)) == ["a"]
+    sandbox.clock.advance(1)
+    gone = client.get(f"/batches/{batch_id}/results")
+    assert (gone.status_code, gone.json()["code"]) == (404, "not-found")
+    assert counts(client, batch_id) == (1, 0, 1, 0, 0)
 
 
 @pytest.mark.parametrize("how", [{"json": {}}, {}, {"content": b"", "headers": {"content-type": ""}}])
@@ -366,8 +384,9 @@ def test_what_has_not_ended_fails_with_its_batch(meagre: tuple[Sandbox, httpx.Cl
     assert counts(client, batch_id) == (4, 3, 1, 0, 0)
     sandbox.clock.advance(1)
     assert counts(client, batch_id) == (4, 0, 2, 2, 0)
-    errors = [one["batch_result"].get("error") for one in results(client, batch_id).values()]
-    assert [error["code"] for error in errors if error] == [4, 4]
+    listed = client.get(f"/batches/{batch_id}/requests").json()["batch_request_metadata"]
+    assert sorted(one["state"] for one in listed) == ["failed", "failed", "succeeded", "succeeded"]
+    assert client.get(f"/batches/{batch_id}/results").status_code == 404
     assert add(client, batch_id, row("e")).status_code == 400
 
 
@@ -375,8 +394,8 @@ def test_batches_may_ignore_storage_options(meagre: tuple[Sandbox, httpx.Client]
     sandbox, client = meagre
     sandbox.clock.advance(2)
     batch_id = create(client)
-    fill(client, batch_id, row("a", storage_options={"filename": "a.jpg"}), row("b"))
-    sandbox.clock.advance(86_400)
+    fill(client, batch_id, *(row(name, storage_options={"filename": "a.jpg"}) for name in "abcd"))
+    sandbox.clock.advance(86_399)
     (done,) = [one for one in results(client, batch_id).values() if "response" in one["batch_result"]]
     assert "file_output" not in picture_of(done)
     assert client.get("/files").json()["data"] == []

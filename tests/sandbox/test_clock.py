@@ -46,5 +46,5 @@ def test_a_kept_clock_goes_on_as_if_it_had_run() -> None:
     kept = Clock(rate=0)
     kept.advance(86_400)
     clock = Clock()
-    clock.thaw(kept.freeze_dry())
+    clock.restore(kept.snapshot())
     assert (clock.now(), clock.rate) == (kept.now(), 0)

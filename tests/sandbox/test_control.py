@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from airflow_provider_grok.sandbox.control import is_local
+from airflow_provider_grok.sandbox.host_guard import is_local
 from airflow_provider_grok.sandbox.server import Sandbox
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 
 import httpx
@@ -100,12 +101,62 @@ def test_an_order_that_means_nothing_is_refused_in_words() -> None:
         ({}, "needs an action"),
         ({"action": {"explode": True}}, "unknown in a action: explode"),
         ({"action": {"status": 500}, "when": "now"}, "unknown in a fault: when"),
-        ({"action": {"drop": "during"}}, "'before' or 'after'"),
+        ({"action": {"drop": "during"}}, "drop is one of before, after, not 'during'"),
         ({"action": {"status": "500"}}, "'status' does not take '500'"),
+        ({"action": {"status": 99}}, "status is 200 to 599"),
+        ({"action": {"status": 200, "headers": {"a b": 1}}}, "cannot carry the header 'a b'"),
+        ({"action": {"status": 200, "headers": {"a": "b\r\nc: d"}}}, "cannot carry the header 'a'"),
+        ({"action": {"status": 200}, "times": "twice"}, "times is a whole number"),
+        ({"action": {"status": 200}, "path": 7}, "path is a text"),
+        ({"action": {"list_lag": -1}}, "list_lag is a number of seconds"),
+        ({"action": {"not_found_for": float("nan")}}, "not_found_for is a number of seconds"),
+        ({"action": {"delay": 10**400}}, "delay is a number of seconds"),
+        ({"action": {"delay": True}}, "delay is a number of seconds"),
+        ({"action": {"refuse": "everything"}}, "refuse is one of credit, credit-429"),
+        ({"action": {"status": 200, "base64": "!"}}, "base64"),
     ):
         with pytest.raises(ValueError, match=words):
             faults.add(order)
     assert faults.list == []
+
+
+REFUSED = [
+    ("credit", 403, "permission-denied", "used all available credits or reached its monthly spending limit"),
+    ("credit-429", 429, "Some resource has been exhausted", "used all available credits"),
+    ("credit-oauth", 403, "personal-team-blocked:spending-limit", "spending limit"),
+    ("safety", 403, "permission-denied", "Content violates usage guidelines."),
+    ("safety-400", 400, "Client specified an invalid argument", "Content violates usage guidelines."),
+    ("rights", 403, "permission-denied", "not enabled for your team"),
+    ("rate", 429, "resource-exhausted", "Requests per Second (actual/limit): 1/1."),
+]
+
+
+@pytest.mark.parametrize(("name", "status", "code", "words"), REFUSED)
+def test_what_a_team_or_a_content_is_refused_for_comes_on_order(
+    sandbox: Sandbox, client: httpx.Client, name: str, status: int, code: str, words: str
+) -> None:
+    sandbox.faults.add({"path": "/v1/images/*", "action": {"refuse": name}})
+    refused = client.post("/images/generations", json=IMAGE)
+    assert (refused.status_code, refused.json()["code"]) == (status, code)
+    assert words in refused.json()["error"]
+    assert (sandbox.ledger.charges, sandbox.journal[-1]["json"]) == ([], IMAGE)
+    assert client.post("/images/generations", json=IMAGE).status_code == 200
+
+
+def test_an_answer_may_be_anything_a_gateway_says(sandbox: Sandbox, client: httpx.Client) -> None:
+    html = {"status": 503, "headers": {"Content-Type": "text/html"}, "body": "<html><h1>503</h1></html>"}
+    moved = {"status": 302, "headers": {"Location": "http://127.0.0.1:1/login"}, "body": None}
+    raw = {"status": 200, "headers": {"Content-Encoding": "gzip"}, "base64": base64.b64encode(b"no gzip").decode()}
+    for action in (html, moved, {"status": 200, "body": {}}, {"status": 200, "body": ""}, raw):
+        sandbox.faults.add({"method": "POST", "path": "/v1/images/*", "action": action})
+    page, redirect, nothing, empty = (client.post("/images/generations", json=IMAGE) for _ in range(4))
+    assert (page.status_code, page.headers["content-type"], page.text[:6]) == (503, "text/html", "<html>")
+    assert (redirect.status_code, redirect.headers["location"]) == (302, "http://127.0.0.1:1/login")
+    assert (nothing.status_code, nothing.content) == (200, b"{}")
+    assert (empty.status_code, empty.content) == (200, b"")
+    with client.stream("POST", "/images/generations", json=IMAGE) as answer:
+        assert b"".join(answer.iter_raw()) == b"no gzip"
+    assert sandbox.ledger.charges == []
 
 
 def test_the_list_tells_how_often_a_fault_struck(sandbox: Sandbox, client: httpx.Client) -> None:

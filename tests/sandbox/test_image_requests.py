@@ -33,10 +33,6 @@ def test_parameters_of_other_apis_are_refused_by_name(client: httpx.Client, name
         ({"prompt": None}, "prompt"),
         ({"n": 0}, "n must be between 1 and 10, got 0"),
         ({"n": 11}, "got 11"),
-        ({"aspect_ratio": "7:3"}, "aspect_ratio: '7:3'"),
-        ({"resolution": "4k"}, "resolution: '4k'"),
-        ({"quality": "ultra"}, "quality: 'ultra'"),
-        ({"response_format": "png"}, "response_format: 'png'"),
         ({"deferred": True, "response_format": "b64_json"}, "deferred"),
         ({"output": {"upload_urls": ["http://bucket.test/1"]}, "n": 2}, "upload_urls must have n"),
         ({"output": {"upload_urls": ["http://bucket.test/1"]}, "response_format": "b64_json"}, "upload_urls"),
@@ -56,6 +52,24 @@ def test_a_bad_value_is_a_400_that_names_it(client: httpx.Client, fields: dict[s
     refused = client.post("/images/generations", json={"prompt": "x"} | fields)
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid-argument"), refused.text
     assert words in refused.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("aspect_ratio", "7:3", "unknown variant `7:3`, expected one of `1:1`, `3:4`,"),
+        ("resolution", "4k", "unknown variant `4k`, expected one of `1k`, `1.5k`, `2k`"),
+        ("quality", "ultra", "unknown variant `ultra`, expected one of `low`, `medium`, `high`, `auto`"),
+        ("response_format", "png", "unknown variant `png`, expected `url` or `b64_json`"),
+    ],
+)
+def test_a_value_outside_an_enum_is_a_422_in_plain_text(
+    client: httpx.Client, field: str, value: str, words: str
+) -> None:
+    refused = client.post("/images/generations", json={"prompt": "x", field: value})
+    assert (refused.status_code, refused.headers["content-type"].partition(";")[0]) == (422, "text/plain")
+    assert refused.text.startswith("Failed to deserialize the JSON body into the target type: ")
+    assert words in refused.text
 
 
 @pytest.mark.parametrize(
@@ -87,7 +101,7 @@ def test_a_body_that_cannot_be_read_is_a_422_in_plain_text(client: httpx.Client,
         ({}, "image or images"),
         ({"images": []}, "image or images"),
         ({"image": {"url": URL}, "images": [{"url": URL}]}, "exclude each other"),
-        ({"images": [{"url": URL}] * 6}, "at most 5"),
+        ({"images": [{"url": URL}] * 6}, "This model supports at most 5 input image(s), but 6 were provided."),
         ({"image": {}}, "either a url or a file_id"),
         ({"image": {"url": URL, "file_id": "file_1"}}, "either a url or a file_id"),
         ({"image": {"url": "ftp://example.com/a.png"}}, "http(s) or data URL"),

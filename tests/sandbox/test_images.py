@@ -165,12 +165,32 @@ def test_a_moderated_image_is_a_400_and_billed(sandbox: Sandbox, client: httpx.C
     refused = generate(client, storage_options={"filename": "a.jpg"})
     assert refused.status_code == 400
     assert refused.json() == {
-        "code": "Client specified an invalid argument",
+        "code": "imagine:content-moderated",
         "error": "Generated image rejected by content moderation.",
         "usage": {"cost_in_usd_ticks": 200_000_000},
     }
     assert sandbox.ledger.total_ticks == 200_000_000
     assert client.get("/files").json()["data"] == []
+
+
+def test_moderation_may_also_come_in_its_older_form(sandbox: Sandbox, client: httpx.Client) -> None:
+    sandbox.faults.add({"path": "/v1/images/*", "action": {"moderate": "legacy"}})
+    refused = generate(client)
+    assert (refused.status_code, refused.json()["code"]) == (400, "Client specified an invalid argument")
+    assert refused.json()["usage"]["cost_in_usd_ticks"] == sandbox.ledger.total_ticks == 200_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("grok-imagine-image-2026-03-02", "grok-imagine-image"),
+        ("grok-imagine-image-quality-20260403", "grok-imagine-image-2.0"),
+        ("grok-imagine-image-quality-latest", "grok-imagine-image-2.0"),
+    ],
+)
+def test_a_dated_name_is_served_by_its_model(sandbox: Sandbox, client: httpx.Client, name: str, model: str) -> None:
+    assert generate(client, model=name).status_code == 200
+    assert sandbox.ledger.charges[-1]["model"] == model
 
 
 def test_a_moderated_image_may_come_as_a_placeholder(sandbox: Sandbox, client: httpx.Client) -> None:

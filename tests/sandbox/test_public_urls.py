@@ -28,8 +28,8 @@ def test_a_link_serves_the_bytes_without_a_key(
 
 
 def test_a_link_carries_the_host_that_the_client_used(sandbox: Sandbox, client: httpx.Client, upload: Upload) -> None:
-    named = client.post(f"/files/{upload()}/public-url", headers={"host": "grok.test:99"})
-    assert named.json()["public_url"].startswith("http://grok.test:99/")
+    named = client.post(f"/files/{upload()}/public-url", headers={"host": "grok.localhost:99"})
+    assert named.json()["public_url"].startswith("http://grok.localhost:99/")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from airflow_provider_grok.sandbox.__main__ import main
 from airflow_provider_grok.sandbox.server import Sandbox
 
 Connect = Callable[[Sandbox], httpx.Client]
@@ -91,5 +92,23 @@ def test_the_command_says_where_it_listens_and_ends_in_peace(number: signal.Sign
         url = line.rpartition(" ")[2]
         answer = httpx.get(f"{url}/me", headers={"authorization": "Bearer xai-mine"})
         process.send_signal(number)
-        assert process.stdout.read() == ""
+        connection = f'{{"conn_type": "grok", "host": "{url}", "password": "YOUR_API_KEY"}}'
+        assert process.stdout.read().splitlines() == [
+            f"Gallery:    {url.removesuffix('v1')}",
+            f"Connection: export AIRFLOW_CONN_GROK_DEFAULT='{connection}'",
+            "Ctrl-C stops it.",
+        ]
     assert (answer.status_code, process.returncode) == (200, 0)
+
+
+@pytest.mark.parametrize(
+    ("port", "words"),
+    [("taken", "is in use: stop what listens there, or give another --port"), ("70000", "70000 is none")],
+)
+def test_a_port_that_cannot_be_had_is_said_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], sandbox: Sandbox, port: str, words: str
+) -> None:
+    number = sandbox.url.split(":")[2].removesuffix("/v1") if port == "taken" else port
+    with pytest.raises(SystemExit, match="1"):
+        main(["--port", number])
+    assert words in capsys.readouterr().err

@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_grok.sandbox import film
 from airflow_provider_grok.sandbox.server import Sandbox
+from airflow_provider_grok.sandbox.video_requests import VOICES
 
 VIDEO_1, VIDEO_15, VIDEO_LITE = "grok-imagine-video", "grok-imagine-video-1.5", "grok-imagine-video-1.5-lite"
 Upload = Callable[..., str]
@@ -163,35 +164,102 @@ def test_a_video_can_be_edited_by_its_own_link(sandbox: Sandbox, client: httpx.C
     assert done["status"] == "done"
 
 
+R2V_1080P = "1080p video resolution is not supported for reference-to-video requests."
+R2V_TOO_LONG = "Duration {}s exceeds the maximum allowed for reference-to-video, which is {}s."
+
+
 @pytest.mark.parametrize(
-    ("model", "body"),
+    ("model", "body", "words"),
     [
-        (VIDEO_1, {"resolution": "1080p"}),
-        (VIDEO_1, {"last_frame": True}),
-        (VIDEO_1, {"keyframes": True}),
-        (VIDEO_1, {"image": True, "reference_images": True}),
-        (VIDEO_1, {"reference_images": True, "duration": 11}),
-        (VIDEO_15, {"reference_images": True, "resolution": "1080p"}),
-        (VIDEO_LITE, {"reference_images": True}),
-        (VIDEO_LITE, {"last_frame": True}),
-        (VIDEO_LITE, {"reference_audios": [{"voice_id": "eve"}]}),
+        (VIDEO_1, {"resolution": "1080p"}, "1080p video resolution is not supported for this model."),
+        (VIDEO_1, {"last_frame": True}, "`last_frame` is not supported for this model."),
+        (VIDEO_1, {"keyframes": True}, "`keyframes` is not supported for this model."),
+        (VIDEO_1, {"image": True, "reference_images": True}, "`image` together with `reference_images`"),
+        (VIDEO_1, {"reference_images": True, "duration": 11}, R2V_TOO_LONG.format(11, 10)),
+        (VIDEO_1, {"reference_audios": True}, "`reference_audios` is not supported for this model."),
+        (VIDEO_15, {"reference_images": True, "resolution": "1080p"}, R2V_1080P),
+        (VIDEO_15, {"reference_audios": True, "resolution": "1080p"}, R2V_1080P),
+        (VIDEO_15, {"image": True, "last_frame": True, "resolution": "1080p"}, R2V_1080P),
+        (VIDEO_15, {"reference_images": True, "duration": 16}, R2V_TOO_LONG.format(16, 15)),
+        (VIDEO_LITE, {"reference_images": True}, "`reference_images` is not supported for this model."),
+        (VIDEO_LITE, {"last_frame": True}, "`last_frame` is not supported for this model."),
+        (VIDEO_LITE, {"reference_audios": True}, "`reference_audios` is not supported for this model."),
     ],
 )
-def test_what_a_model_cannot_do_fails_unbilled(
-    sandbox: Sandbox, client: httpx.Client, upload: Upload, model: str, body: dict[str, Any]
+def test_what_a_model_cannot_do_is_refused_at_once_and_unbilled(
+    sandbox: Sandbox, client: httpx.Client, upload: Upload, model: str, body: dict[str, Any], words: str
 ) -> None:
     source = {"file_id": upload()}
-    shapes = {"keyframes": [{"image": source, "timestamp_s": 1}], "reference_images": [source]}
+    shapes = {
+        "keyframes": [{"image": source, "timestamp_s": 1}],
+        "reference_images": [source],
+        "reference_audios": [{"voice_id": "eve"}],
+    }
     filled: dict[str, Any] = {key: shapes.get(key, source) if value is True else value for key, value in body.items()}
-    failed = finish(sandbox, client, "generations", prompt="x", model=model, **filled)
-    assert (failed["status"], failed["error"]["code"]) == ("failed", "failed_precondition")
-    assert "video" not in failed
-    assert sandbox.ledger.total_ticks == 0
+    refused = client.post("/videos/generations", json={"prompt": "x", "model": model, **filled})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid-argument")
+    assert words in refused.json()["error"]
+    assert sandbox.ledger.charges == []
 
 
-def test_only_the_first_model_edits(sandbox: Sandbox, client: httpx.Client, clip_id: str) -> None:
-    failed = finish(sandbox, client, "edits", prompt="x", model=VIDEO_15, video={"file_id": clip_id})
-    assert failed["error"]["code"] == "failed_precondition"
+def test_only_the_first_model_edits_and_extends(client: httpx.Client, clip_id: str) -> None:
+    for kind, words in (("edits", "Video editing"), ("extensions", "Video extension")):
+        status, text = refusal(client, kind, prompt="x", model=VIDEO_15, video={"file_id": clip_id})
+        assert (status, f"{words} is not supported for this model." in text) == (400, True)
+
+
+def test_a_first_frame_alone_may_be_1080p_and_a_last_frame_needs_no_prompt(
+    client: httpx.Client, upload: Upload
+) -> None:
+    source = {"file_id": upload()}
+    start(client, model=VIDEO_15, image=source, resolution="1080p", duration=1)
+    start(client, model=VIDEO_15, last_frame=source, duration=1)
+
+
+def test_fourteen_references_are_taken_and_a_fifteenth_is_not(client: httpx.Client, upload: Upload) -> None:
+    source = {"file_id": upload()}
+    for model in (VIDEO_1, VIDEO_15):
+        start(client, prompt="x", model=model, duration=1, reference_images=[source] * 14)
+        status, text = refusal(client, prompt="x", model=model, reference_images=[source] * 15)
+        assert (status, "Too many reference images: 15. Maximum allowed is 14." in text) == (400, True)
+
+
+def test_there_are_26_voices() -> None:
+    assert len(VOICES) == len(set(VOICES)) == 26
+
+
+def test_a_voice_is_one_of_the_presets_or_of_the_team(connect: Callable[[Sandbox], httpx.Client]) -> None:
+    with Sandbox(custom_voices=["v-mine"], strict=True) as own:
+        client = connect(own)
+        for voice in ("ara", "atlas", "v-mine"):
+            start(client, prompt="x", duration=1, reference_audios=[{"voice_id": voice}])
+        status, text = refusal(client, prompt="x", reference_audios=[{"voice_id": "aurora"}])
+        assert status == 400
+        assert "aurora" in text and "ara, eve, leo" in text and "naksh, atlas" in text
+        status, text = refusal(client, prompt="x", reference_audios=[{"voice_id": "eve"}] * 4)
+        assert (status, "Too many reference audio clips: 4. Maximum allowed is 3." in text) == (400, True)
+
+
+def test_the_length_of_an_edit_is_the_clips_own_whatever_is_asked(
+    sandbox: Sandbox, client: httpx.Client, clip_id: str
+) -> None:
+    asked = {"duration": 9, "resolution": "1080p"}
+    done = finish(sandbox, client, "edits", prompt="x", video={"file_id": clip_id}, **asked)
+    assert done["video"]["duration"] == 2
+    assert sandbox.journal[-2]["unknown"] == ["duration", "resolution"]
+
+
+@pytest.mark.parametrize(("duration", "status"), [(0, 400), (1, 200), (11, 200), (15, 200), (16, 400)])
+def test_an_extension_has_one_to_fifteen_seconds(
+    client: httpx.Client, clip_id: str, duration: int, status: int
+) -> None:
+    body = {"prompt": "x", "video": {"file_id": clip_id}, "duration": duration}
+    assert refusal(client, "extensions", **body)[0] == status
+
+
+def test_a_source_picture_of_lite_costs_a_cent(sandbox: Sandbox, client: httpx.Client, upload: Upload) -> None:
+    start(client, model=VIDEO_LITE, duration=1, image={"file_id": upload()})
+    assert sandbox.ledger.total_ticks == 200_000_000 + 100_000_000
 
 
 @pytest.mark.parametrize(
@@ -203,15 +271,15 @@ def test_only_the_first_model_edits(sandbox: Sandbox, client: httpx.Client, clip
         ({"prompt": "x", "duration": "soon"}, 400, "whole number"),
         ({"prompt": "x", "duration": "9" * 5000}, 400, "whole number"),
         ({"prompt": "x", "duration": 1.5}, 422, "duration"),
-        ({"prompt": "x", "resolution": "2k"}, 400, "480p, 720p, 1080p"),
-        ({"prompt": "x", "aspect_ratio": "9:20"}, 400, "aspect_ratio"),
+        ({"prompt": "x", "resolution": "2k"}, 422, "unknown variant `2k`, expected one of `480p`, `720p`, `1080p`"),
+        ({"prompt": "x", "aspect_ratio": "auto"}, 422, "aspect_ratio: unknown variant `auto`"),
         ({"prompt": "x", "model": "grok-imagine-image"}, 404, "does not exist"),
         ({"prompt": "x", "seed": 4}, 400, "Argument not supported: seed"),
         ({"prompt": "x", "image": "https://example.com/a.png"}, 422, "image"),
         ({"prompt": "x", "image": {}}, 400, "url or a file_id"),
         ({"prompt": "x", "image": {"file_id": "file_none"}}, 404, "file_none"),
         ({"prompt": "x", "keyframes": [{"image": {"url": "data:,"}, "timestamp_s": 8}]}, 400, "timestamp_s"),
-        ({"prompt": "x", "reference_images": []}, 400, "1 to 7"),
+        ({"prompt": "x", "reference_images": []}, 400, "must not be empty"),
         ({"prompt": "x", "reference_audios": [{}]}, 400, "voice_id"),
         ({"prompt": "x", "storage_options": {"filename": "a.mp4", "expires_after": 60}}, 400, "expires_after"),
         ({"prompt": "x", "output": {"upload_url": "ftp://bucket"}}, 400, "upload_url"),
@@ -229,11 +297,9 @@ def test_a_bad_generation_is_refused_and_costs_nothing(
 @pytest.mark.parametrize(
     ("kind", "extra", "status"),
     [
-        ("edits", {"duration": 3}, 400),
         ("edits", {"aspect_ratio": "1:1"}, 400),
-        ("edits", {"resolution": "720p"}, 400),
         ("edits", {"prompt": None}, 422),
-        ("extensions", {"duration": 11}, 400),
+        ("extensions", {"duration": 16}, 400),
         ("extensions", {"user": "me"}, 400),
     ],
 )
@@ -269,8 +335,24 @@ def test_a_link_dies_after_a_day_and_the_stored_file_lives_on(sandbox: Sandbox, 
     assert client.get(f"/files/{done['video']['file_output']['file_id']}").status_code == 200
 
 
-def test_moderation_fails_the_job_and_is_billed(sandbox: Sandbox, client: httpx.Client) -> None:
+def test_moderation_is_a_400_at_the_poll_and_billed(sandbox: Sandbox, client: httpx.Client) -> None:
     order(sandbox, {"moderate": True})
+    request_id = start(client, prompt="x", model=VIDEO_1, duration=1)
+    assert client.get(f"/videos/{request_id}").status_code == 202
+    sandbox.clock.advance(4)
+    for _ in range(2):
+        answer = client.get(f"/videos/{request_id}")
+        assert answer.status_code == 400
+        assert answer.json() == {
+            "code": "imagine:content-moderated",
+            "error": "Generated video rejected by content moderation.",
+            "usage": {"cost_in_usd_ticks": 500_000_000},
+        }
+    assert sandbox.ledger.total_ticks == 500_000_000
+
+
+def test_moderation_may_also_fail_the_job(sandbox: Sandbox, client: httpx.Client) -> None:
+    order(sandbox, {"moderate": "failed"})
     failed = finish(sandbox, client, prompt="x", model=VIDEO_1, duration=1)
     assert (failed["status"], failed["error"]["code"]) == ("failed", "invalid_argument")
     assert sandbox.ledger.total_ticks == 500_000_000

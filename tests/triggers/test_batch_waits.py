@@ -84,7 +84,8 @@ def test_a_batch_that_is_not_listed_is_asked_for_alone_and_gone_if_unknown(
     sandbox: Sandbox, settle: Settle, time: Time
 ) -> None:
     known = batches(sandbox, 3)
-    news = watch(sandbox, *waits_of([*known, Job("batch", "batch_nowhere", sandbox.clock.now())]))
+    long_ago = sandbox.clock.now() - 26 * 3600
+    news = watch(sandbox, *waits_of([*known, Job("batch", "batch_nowhere", long_ago)]))
     assert [one.what for one in news] == ["ended"] * 3 + ["gone"]
     assert singles(sandbox) == 1
 
@@ -186,7 +187,7 @@ def test_an_error_that_nobody_foresaw_in_a_list_leaves_the_waits_alive(
     def broken(**of: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(batch_pages, "looks", broken)
+    monkeypatch.setattr(batch_pages, "status_page", broken)
     assert [one.what for one in watch(sandbox, *waits_of(jobs))] == ["ended"] * 4
 
 
@@ -204,10 +205,10 @@ def test_a_wait_that_ends_while_a_list_is_under_way_is_forgotten(sandbox: Sandbo
     async def main() -> list[WaitEvent]:
         poller = Poller(endpoint_of(sandbox))
         watching = [asyncio.ensure_future(last_of(poller, Wait(job))) for job in jobs]
-        await until(lambda: poller.listing)
+        await until(lambda: poller.batch_lists.busy)
         watching[0].cancel()
         told = await asyncio.gather(*watching[1:])
-        assert poller.batches == {}
+        assert poller.batch_lists.known == {}
         return told
 
     assert [one.what for one in asyncio.run(main())] == ["ended"] * 4

@@ -11,7 +11,7 @@ from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_grok.api.jobs import Job
 from airflow_provider_grok.sandbox.server import Sandbox
-from airflow_provider_grok.triggers.jobs import FIRST_LOOK, GrokJobTrigger
+from airflow_provider_grok.triggers.jobs import INITIAL_DELAY, GrokJobTrigger
 from tests.airflow_task import Time, asked, connect, until
 from tests.triggers.test_poller import LOOK, submit
 
@@ -38,8 +38,8 @@ def test_a_trigger_yields_one_event_when_its_job_has_ended(slow: Sandbox, time: 
 def test_a_trigger_waits_before_its_first_look(sandbox: Sandbox, time: Time) -> None:
     (job,) = submit(sandbox)
     events_of(trigger_for(job))
-    assert time.slept == [FIRST_LOOK]
-    assert FIRST_LOOK >= 5
+    assert time.slept == [INITIAL_DELAY]
+    assert INITIAL_DELAY >= 5
 
 
 def test_a_trigger_gives_up_at_its_deadline(slow: Sandbox, time: Time) -> None:
@@ -98,6 +98,36 @@ def test_a_trigger_of_an_older_version_still_works(sandbox: Sandbox, time: Time)
     (job,) = submit(sandbox)
     (event,) = events_of(GrokJobTrigger(kind="image", job_id=job.id, submitted_at=job.submitted_at))
     assert event["status"] == "ended"
+
+
+def test_a_trigger_that_0_1_0_deferred_still_works(sandbox: Sandbox, time: Time) -> None:
+    (job,) = submit(sandbox)
+    arguments: dict[str, Any] = {
+        "kind": "image",
+        "job_id": job.id,
+        "submitted_at": job.submitted_at,
+        "deadline": job.submitted_at + 900,
+        "grok_conn_id": "grok_default",
+        "poll_interval": None,
+        "name": "shop.edit.0123456789abcd.jpg",
+        "first_look": 9.0,
+        "seen": None,
+        "wake_after": 0.0,
+        "cancel_on_kill": False,
+    }
+    (event,) = events_of(GrokJobTrigger(**arguments))
+    assert event["status"] == "ended"
+    assert time.slept == [9.0]
+
+
+def test_a_batch_trigger_that_0_1_0_deferred_still_wakes_for_new_results(sandbox: Sandbox, time: Time) -> None:
+    trigger = GrokJobTrigger(
+        kind="batch", job_id="batch_1", submitted_at=1.0, deadline=2.0, poll_interval=3.0, first_look=6.0, seen=4,
+        wake_after=5.0, cancel_on_kill=True, name="", grok_conn_id="c",
+    )  # fmt: skip
+    arguments = trigger.serialize()[1]
+    assert {"initial_delay": 6.0, "seen": 4, "wake_after": 5.0, "cancel_on_kill": True}.items() <= arguments.items()
+    assert "first_look" not in arguments
 
 
 def test_a_trigger_of_a_newer_version_still_works(sandbox: Sandbox, time: Time) -> None:

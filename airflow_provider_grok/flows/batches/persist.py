@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from airflow_provider_grok.api import batches, errors, files, jobs, wire
+from airflow_provider_grok.api import batches, errors, files, jobs, polling, wire
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.flows.batches.contents import BatchContents, contents_of, counters, provisional
 from airflow_provider_grok.flows.batches.manifest import Row, finish, write_manifest
@@ -77,7 +77,7 @@ class Persisting:
         self.states: dict[str, batches.Batch] = {}
         self.over: set[str] = set()
         self.seen: dict[str, int] = {}
-        self.errors = jobs.ErrorBudget()
+        self.errors = polling.ErrorBudget()
         self.lost = 0
         self.lagging_since: float | None = None
         self.not_found_since: float | None = None
@@ -214,7 +214,7 @@ class Persisting:
             return
         self.lost += 1
         if self.states or self.rows:
-            if self.lost > jobs.LOST_POLLS:
+            if self.lost > polling.LOST_POLLS:
                 raise errors.GrokError(
                     f"{error.brief}, though batch {self.batch_id} was there before. Another try asks again."
                 ) from error
@@ -380,7 +380,7 @@ class Persisting:
 
     def rest(self) -> None:
         """Wait in place until the next poll."""
-        interval = jobs.pause("batch", self._age(), self.options.poll_interval)
+        interval = polling.interval("batch", self._age(), self.options.poll_interval)
         wire.REAL_CLOCK.sleep(max(0.0, min(interval, self.seconds_left())))
 
     def wait(self) -> dict[str, Any]:

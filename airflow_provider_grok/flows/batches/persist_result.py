@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_grok.api import account, errors
+from airflow_provider_grok.api import errors, prices
 from airflow_provider_grok.flows.batches.manifest import Row
 
 
@@ -53,7 +53,7 @@ class PersistResult:
         ticks = sum(cost or 0 for cost in costs)
         usage = {
             "cost_in_usd_ticks": ticks,
-            "cost_usd": account.usd(ticks),
+            "cost_usd": prices.usd(ticks),
             "estimated": any(cost is None for cost in costs),
         }
         # The task that submitted the batch has told its estimate already: told twice, it would be added up twice.

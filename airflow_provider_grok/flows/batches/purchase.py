@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_grok.api import account, batch_requests, batches, errors, files, jobs
+from airflow_provider_grok.api import batch_requests, batches, errors, files, polling, prices
 from airflow_provider_grok.api.call import BlockingCall, Flow, Now, Sleep
 from airflow_provider_grok.api.kinds import KINDS, kind_of_batch_request
 from airflow_provider_grok.flows.batches.adding import RowAdder
@@ -121,7 +121,7 @@ class BatchPurchase:
         """The receipt's `usage`: what the list's own batch will cost, as far as there is one."""
         parts = self.record.parts if self.record and self.batch else []
         ticks = sum(part.ticks for part in parts if self.batch and part.batch_id == self.batch.batch_id)
-        return {"cost_in_usd_ticks": ticks, "cost_usd": account.usd(ticks), "estimated": self.batch is not None}
+        return {"cost_in_usd_ticks": ticks, "cost_usd": prices.usd(ticks), "estimated": self.batch is not None}
 
     def billed(self) -> dict[str, Any]:
         """The receipt's `billed`: all requests that this task instance sent over all its tries."""
@@ -209,18 +209,18 @@ class BatchPurchase:
         limit, spent = self.request.max_cost, self._ready.ticks
         if limit is None:
             return
-        prices = [self.prices[entry_id(entry)] for entry in missing]
-        if None in prices:
+        costs = [self.prices[entry_id(entry)] for entry in missing]
+        if None in costs:
             raise errors.CostLimit(
-                f"max_cost_usd={account.usd(limit)} is set, but no price is known for a model of this batch. Name "
+                f"max_cost_usd={prices.usd(limit)} is set, but no price is known for a model of this batch. Name "
                 "models with known prices, or leave max_cost_usd out. Nothing was sent."
             )
-        estimate = sum(price or 0 for price in prices)
+        estimate = sum(cost or 0 for cost in costs)
         if spent + estimate > limit:
-            before = f" after {account.usd(spent):.4f} USD before" if spent else ""
+            before = f" after {prices.usd(spent):.4f} USD before" if spent else ""
             raise errors.CostLimit(
-                f"{len(missing)} requests would cost about {account.usd(estimate):.4f} USD{before}, more than "
-                f"max_cost_usd={account.usd(limit)}. Raise the limit to {account.usd(spent + estimate):.4f} or more, "
+                f"{len(missing)} requests would cost about {prices.usd(estimate):.4f} USD{before}, more than "
+                f"max_cost_usd={prices.usd(limit)}. Raise the limit to {prices.usd(spent + estimate):.4f} or more, "
                 "or ask for less. Nothing was sent."
             )
 
@@ -296,10 +296,10 @@ class BatchPurchase:
         record = self._ready
         record.phase, record.job_id, record.at = "intended", None, (yield Now())
         if paid:
-            prices = [self.prices[entry_id(entry)] for entry in paid]
-            ticks = sum(price or 0 for price in prices)
+            costs = [self.prices[entry_id(entry)] for entry in paid]
+            ticks = sum(cost or 0 for cost in costs)
             record.parts.append(
-                SubmittedPart(self.list_digest, None, record.at, len(paid), ticks, priced=None not in prices)
+                SubmittedPart(self.list_digest, None, record.at, len(paid), ticks, priced=None not in costs)
             )
         yield from self._write()
         try:
@@ -386,7 +386,7 @@ class BatchPurchase:
                 yield from self._refused_as_a_whole(batch)
             if batch.state.num_requests or batch.cancel_time:
                 return batch
-            yield Sleep(jobs.pause("batch", now - start))
+            yield Sleep(polling.interval("batch", now - start))
             try:
                 batch = yield from batches.get(batch.batch_id)
             except errors.NotFound as gone:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from airflow_provider_grok.api import account, errors
+from airflow_provider_grok.api import errors, prices
 from airflow_provider_grok.flows.purchases.key import Reuse
 from airflow_provider_grok.flows.purchases.store import Phase, StateStore
 
@@ -81,7 +81,7 @@ class BatchRecord:
         ticks = self.ticks
         return {
             "cost_in_usd_ticks": ticks,
-            "cost_usd": account.usd(ticks),
+            "cost_usd": prices.usd(ticks),
             "estimated": bool(ticks) or not all(part.priced for part in self.parts),
             "moderation_ticks": 0,
         }

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_grok.api import account, errors, images
+from airflow_provider_grok.api import account, errors, images, prices
 from airflow_provider_grok.api.call import Call, Flow
+from airflow_provider_grok.api.kinds import Kind, kind_of_batch_request
 from airflow_provider_grok.flows.purchases.key import NOT_THE_RESULT, digest_of
 from airflow_provider_grok.flows.purchases.result import listed
 
@@ -44,13 +45,13 @@ class BatchPurchaseRequest:
         """
         priced: list[account.ImageModel] = yield from _models(entries, "image", account.image_models)
         films: list[account.VideoModel] = yield from _models(entries, "video", account.video_models)
-        for kind, served, others in (("image", priced, account.IMAGE_PRICES), ("video", films, account.VIDEO_PRICES)):
-            _check_models(entries, kind, served, {*others, *account.SERVED_BY})
-        return [_cost(*kind_and_body(entry), priced) for entry in self.requests]
+        for kind, served, others in (("image", priced, prices.IMAGE_PRICES), ("video", films, prices.VIDEO_PRICES)):
+            _check_models(entries, kind, served, {*others, *prices.SERVED_BY})
+        return [_cost(entry, priced) for entry in self.requests]
 
 
 def _models(entries: Sequence[Entry], kind: str, ask: Callable[[], Call[Any]]) -> Flow[list[Any]]:
-    if not any(kind_and_body(entry)[0].startswith(kind) for entry in entries):
+    if not any(_kind(entry) == kind for entry in entries):
         return []
     return (yield from listed(ask()))
 
@@ -58,9 +59,8 @@ def _models(entries: Sequence[Entry], kind: str, ask: Callable[[], Call[Any]]) -
 def _check_models(entries: Sequence[Entry], kind: str, served: Sequence[Any], known: set[str]) -> None:
     by_name = {name: model for model in served for name in (model.id, *model.aliases)}
     for entry in entries if served else ():
-        asked, body = kind_and_body(entry)
-        model = str(body.get("model"))
-        if not asked.startswith(kind) or (model not in by_name and model in known):
+        model = str(kind_and_body(entry)[1].get("model"))
+        if _kind(entry) != kind or (model not in by_name and model in known):
             continue
         if model not in by_name:
             raise errors.InvalidRequest(
@@ -105,7 +105,13 @@ def row_content(entry: Entry) -> tuple[str, dict[str, Any]]:
     return kind, {key: value for key, value in body.items() if key not in NOT_THE_RESULT}
 
 
-def _cost(kind: str, body: Mapping[str, Any], priced: Sequence[account.ImageModel]) -> int | None:
-    if kind.startswith("image"):
-        return account.image_ticks(body, priced)
-    return account.video_ticks(body) if kind.startswith("video") else None
+def _kind(entry: Entry) -> Kind | None:
+    made = kind_of_batch_request(kind_and_body(entry)[0])
+    return made.name if made else None
+
+
+def _cost(entry: Entry, priced: Sequence[account.ImageModel]) -> int | None:
+    kind, body = _kind(entry), kind_and_body(entry)[1]
+    if kind == "image":
+        return prices.image_ticks(body, priced)
+    return prices.video_ticks(body) if kind == "video" else None

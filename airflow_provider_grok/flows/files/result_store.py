@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from airflow_provider_grok.api import errors, files
 from airflow_provider_grok.api.call import Flow, Sleep
 from airflow_provider_grok.api.endpoint import Endpoint
+from airflow_provider_grok.api.kinds import is_result
 
 #: Seconds between two tries to store what the server did not store.
 PAUSES = (5.0, 30.0, 60.0)
@@ -169,7 +170,7 @@ def _store(keeping: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
         path = Path(folder) / "asset"
         yield from _obtain(keeping.endpoint, media, path)
         kind = files.media_type(path)
-        if not kind.startswith(("image/", "video/")):
+        if not is_result(kind):
             raise errors.NotAnApiResponse(f"The result's link led to {kind}, which is neither a picture nor a video.")
         file = yield from files.upload(path, filename=name, expires_after=keeping.expires_after)
     return (yield from with_link(keeping, StoredResult.of_file(file)))

@@ -20,6 +20,7 @@ idempotency key; a record has one `Attempt` for each time that its request was s
 | any attempt or none      | not looked for by key yet                     | LookByKey                             |
 | any attempt or none      | all files were found by key                   | Adopt                                 |
 | an unknown outcome       | nothing found, `recovery_wait` is not over    | Wait, then LookByKey                  |
+| a submitted job          | nothing found, its timeout is just over       | Wait a little, then LookByKey         |
 | none, but a later try    | nothing found, `recovery_wait` is not over    | Wait, then LookByKey                  |
 | anything else            | a last look found nothing                     | Buy                                   |
 
@@ -188,7 +189,7 @@ class Ledger:
 
     def billed(self) -> dict[str, Any]:
         """The receipt's `billed`: what this task instance may have been billed, exact where nothing is estimated."""
-        from airflow_provider_grok.api.account import usd
+        from airflow_provider_grok.api.prices import usd
 
         attempts = list(self._attempts())
         ticks = sum(record.may_have_cost for record in self.records)
@@ -361,6 +362,9 @@ def _submitted_job(record: PurchaseRecord, seen: Seen, rules: Rules) -> NextStep
     last = record.last
     if record.finished or last is None or not last.job_id or last.state not in ("submitted", "failed"):
         return None
+    if last.state == "failed" and record.result is not None:
+        # It was done, and nothing of it could be stored.
+        return None
     if seen.job == "unasked":
         return PollJob()
     if seen.job == "running":
@@ -379,11 +383,14 @@ def _found_by_key(seen: Seen) -> NextStep | None:
 def _wait_for_unknown(record: PurchaseRecord, seen: Seen, rules: Rules) -> NextStep | None:
     """Whether what may have been made is to be looked for on; None where the last look was late enough."""
     began = seen.now if seen.began is None else seen.began
-    unknown = [one for one in record.open_attempts if one.state != "submitted" and not one.searched]
+    unknown = [one for one in record.open_attempts if not one.searched]
     if unknown:
         # A clock that is behind the one that wrote the record must not make the wait longer than it is.
         sent = max(min(one.at, began) for one in unknown)
-        until = max(sent + min(rules.recovery_wait, rules.timeout), began + rules.shortest_look)
+        lost = any(one.state != "submitted" for one in unknown)
+        proven = seen.same_team or not _of_another_account(record, rules)
+        wait = min(rules.recovery_wait, rules.timeout) if lost and proven else rules.timeout
+        until = max(sent + wait, began + rules.shortest_look)
     elif rules.later_try and not record.attempts:
         since = began if record.searching_since is None else min(record.searching_since, began)
         until = since + min(rules.recovery_wait, rules.timeout)

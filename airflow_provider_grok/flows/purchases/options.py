@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_grok.api import errors
-from airflow_provider_grok.api.account import TICKS_PER_USD
+from airflow_provider_grok.api.prices import TICKS_PER_USD
 from airflow_provider_grok.api.storage import LONGEST_LIFE, SHORTEST_LIFE
 
 if TYPE_CHECKING:

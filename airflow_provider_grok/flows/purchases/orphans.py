@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from airflow_provider_grok.api import account, batches, files
+from airflow_provider_grok.api import batches, files, prices
 from airflow_provider_grok.api.call import Flow, Now
 from airflow_provider_grok.flows.purchases.key import KEY_LENGTH
 
@@ -100,7 +100,7 @@ def _batch(batch: batches.Batch, claims: Claims, now: float) -> Orphan | None:
     made = batches.moment(batch.create_time) or 0.0
     ticks = batch.ticks if batch.ticks is not None else claims.ticks.get(token)
     if ticks is None:
-        ticks = batch.state.num_requests * (account.image_ticks(_PICTURE) or 0)
+        ticks = batch.state.num_requests * (prices.image_ticks(_PICTURE) or 0)
     task = claims.unfinished.get(token)
     return Orphan("batch", batch.batch_id, batch.name, made, ticks, batch.status(now), task)
 
@@ -110,7 +110,7 @@ def _file(file: files.File, claims: Claims) -> Orphan | None:
     if token is None or file.id in claims.ids or token in claims.batches:
         return None
     film = file.filename.lower().endswith(".mp4")
-    guess = account.video_ticks(_FILM) if film else account.image_ticks(_PICTURE)
+    guess = prices.video_ticks(_FILM) if film else prices.image_ticks(_PICTURE)
     ticks = claims.ticks.get(token, guess or 0) if not file.filename.endswith(".jsonl") else 0
     return Orphan("file", file.id, file.filename, file.created_at, ticks, "stored", claims.unfinished.get(token))
 

@@ -13,11 +13,11 @@ import logging
 import random
 from typing import Any
 
-from airflow_provider_grok.api import errors, files, jobs
-from airflow_provider_grok.api.account import usd
+from airflow_provider_grok.api import errors, files, jobs, polling
 from airflow_provider_grok.api.call import BlockingCall, Flow, Now, Sleep
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.kinds import KINDS
+from airflow_provider_grok.api.prices import usd
 from airflow_provider_grok.flows.files.result_store import NotStored, ResultStore, StoredResult, keep_all, with_link
 from airflow_provider_grok.flows.purchases import ledger as steps
 from airflow_provider_grok.flows.purchases.key import Reuse, account_fingerprint
@@ -277,7 +277,7 @@ class Purchase:
             yield Sleep(min(5.0, max(until - seen.now, 0.1)))
             return dataclasses.replace(seen, files="unasked")
         began = seen.now if seen.began is None else seen.began
-        pause = jobs.pause(self.record.kind, max(seen.now - began, 1.0) * 4)
+        pause = polling.interval(self.record.kind, max(seen.now - began, 1.0) * 4)
         yield Sleep(max(min(pause, until - seen.now), 0.1))
         return dataclasses.replace(seen, looked=False)
 
@@ -406,7 +406,7 @@ class Purchase:
                 self.log.info("The server's rate limit is reached: asking again in %.1f s.", pause)
                 yield Sleep(pause)
             except errors.ApiError as refused:
-                if refused.outcome_unknown or "deferred" not in (call.body or {}) or not refuses_deferred(refused):
+                if "deferred" not in (call.body or {}) or not errors.refuses_field(refused, "deferred"):
                     raise
                 # An older server refuses the field, so nothing was made: ask it to answer at once instead.
                 body = {name: value for name, value in (call.body or {}).items() if name != "deferred"}
@@ -539,19 +539,13 @@ class Purchase:
         self, state: PurchaseState, deadline: float, poll_interval: float | None
     ) -> Flow[jobs.Progress | None]:
         """The job's end; None where the server does not know it at the deadline: what it was given does not vanish."""
-        while True:
-            try:
-                progress = yield from jobs.wait(
-                    state.job, deadline=deadline, poll_interval=poll_interval, report=self._report, name=state.name
-                )
-                return settled(progress)
-            except errors.NotFound as error:
-                now: float = yield Now()
-                if now >= deadline:
-                    return None
-                self.log.warning("%s The job was accepted, so it is polled on.", error.brief)
-                pause = jobs.pause(state.job.kind, now - state.submitted_at, poll_interval)
-                yield Sleep(max(min(pause, deadline - now), 0.1))
+        try:
+            progress = yield from polling.wait(
+                state.job, deadline=deadline, poll_interval=poll_interval, report=self._report, name=state.name
+            )
+        except errors.NotFound:
+            return None
+        return settled(progress)
 
     def timeout_error(self, state: PurchaseState, now: float) -> errors.JobTimeout:
         """What to raise for a job that was not finished in time.
@@ -559,7 +553,7 @@ class Purchase:
         :param state: how the purchase stands.
         :param now: unix seconds.
         """
-        return jobs.timeout_error(state.job, now, state.name)
+        return polling.timeout_error(state.job, now, state.name)
 
     def _report(self, note: str) -> None:
         self.log.info("%s job: %s", self.request.kind, note)
@@ -623,7 +617,9 @@ class Purchase:
             rows = [row.row() for row in bought.rows]
             result = {"files": rows, "ticks": bought.ticks, "estimated": bought.estimated, "seconds": bought.seconds}
             self.record = dataclasses.replace(self.record, result=result, max_tries=self.identity.max_tries)
-            if last and last.state != "done":
+            # Under `always` what was found may be another task's, and an unknown outcome of ours still open.
+            settles = not (self.reuse == "always" and last and last.state in ("intended", "unknown"))
+            if last and last.state != "done" and settles:
                 ticks = None if bought.estimated else bought.ticks
                 moderated = not bought.file_ids and any("moderated" in (row.reason or "") for row in bought.rows)
                 state = "done" if bought.file_ids else "failed"
@@ -643,14 +639,4 @@ class Purchase:
 
 
 class ForeignAccount(errors.GrokError):
-    """A purchase of this task was made with a key of another account."""
-
-    permanent = True
-
-
-def refuses_deferred(refused: errors.ApiError) -> bool:
-    """Whether a refusal is about the field `deferred`, in whatever words.
-
-    :param refused: the server's refusal.
-    """
-    return "deferred" in refused.message
+    """A purchase of this task was made with a key of another account; with the right key another try goes on."""

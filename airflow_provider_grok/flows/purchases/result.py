@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from airflow_provider_grok.api import account, errors, files, images, jobs
-from airflow_provider_grok.api.account import usd
+from airflow_provider_grok.api import account, errors, files, images, jobs, prices
 from airflow_provider_grok.api.call import Call, Flow
-from airflow_provider_grok.api.kinds import Kind, kind_of
+from airflow_provider_grok.api.kinds import Kind, kind_of, makes
+from airflow_provider_grok.api.prices import usd
 from airflow_provider_grok.flows.files.result_store import StoredResult
 
 M = TypeVar("M", bound=account.Model)
@@ -65,7 +65,7 @@ def check_purchase(call: Call[Any]) -> None:
     :param call: the call.
     :raises InvalidRequest: for any other call, naming what it is for.
     """
-    if call.paid and call.path.startswith(("/images/", "/videos/")):
+    if call.paid and makes(call.path, "image", "video"):
         return
     instead = "GrokBatchOperator fills batches, and never twice" if call.paid else "hook.run carries out what is free"
     raise errors.InvalidRequest(
@@ -102,16 +102,16 @@ def appraise(call: Call[jobs.Accepted]) -> Flow[int | None]:
     """
     body = call.body or {}
     if kind_of(call.path).name == "video":
-        return account.video_ticks(body)
+        return prices.video_ticks(body)
     models: list[account.ImageModel] = yield from listed(account.image_models())
     name = str(body.get("model", ""))
     named = [model for model in models if name in (model.id, *model.aliases)]
-    if models and not named and name not in account.IMAGE_PRICES and name not in account.SERVED_BY:
+    if models and not named and name not in prices.IMAGE_PRICES and name not in prices.SERVED_BY:
         known = ", ".join(model.id for model in models)
         raise errors.InvalidRequest(f"model={name!r} makes no images for this key; {known} do. Nothing was sent.")
     if named and named[0].max_prompt_length:
         images.check_prompt(str(body.get("prompt", "")), named[0].max_prompt_length)
-    return account.image_ticks(body, models)
+    return prices.image_ticks(body, models)
 
 
 @dataclass(frozen=True)

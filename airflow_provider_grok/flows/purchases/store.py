@@ -12,6 +12,7 @@ from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.kinds import KINDS
 from airflow_provider_grok.flows.purchases.key import Reuse, purchase_key
 from airflow_provider_grok.flows.purchases.ledger import Attempt, Ledger, PurchaseRecord
+from airflow_provider_grok.flows.purchases.names import LONGEST_STEM
 
 #: Version of the records that this release writes; those of 0.1.0 bear none.
 VERSION = 2
@@ -177,13 +178,14 @@ class Record:
         return self.spent + (own or 0)
 
 
-def default_stem(buyer: TaskIdentity) -> str:
-    """`<dag>.<task>` as far as a file name can hold it.
+def default_stem(identity: TaskIdentity) -> str:
+    """`<dag>.<task>` as far as the name of a stored file can hold it; of a long DAG id the end is left out.
 
-    :param buyer: the task instance.
+    :param identity: the task instance.
     """
-    parts = (re.sub(r"[^A-Za-z0-9_.-]+", "-", part)[:80] for part in (buyer.dag_id, buyer.task_id))
-    return ".".join(parts)
+    dag, task = (re.sub(r"[^A-Za-z0-9_.-]+", "-", part) for part in (identity.dag_id, identity.task_id))
+    task = task[: LONGEST_STEM - LONGEST_STEM // 3]
+    return f"{dag[: LONGEST_STEM - len(task) - 1]}.{task}"
 
 
 class LedgerStore:

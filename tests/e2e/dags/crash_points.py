@@ -212,11 +212,12 @@ def _requests() -> list[dict[str, Any]]:
 async def buy_two(**context: Any) -> list[str]:
     """Buy two pictures side by side, with the hook."""
     from airflow_provider_grok.api import images
-    from airflow_provider_grok.hooks.grok import IMAGE_MODEL, GrokHook
+    from airflow_provider_grok.api.request_fields import GENERATE_IMAGE
+    from airflow_provider_grok.hooks.grok import GrokHook
 
     case, hook = context["dag_run"].conf["case"], GrokHook()
     prompts = [f"{case}, {side} side" for side in ("sunny", "shady")]
-    bodies = [images.generation_body(prompt=prompt, model=IMAGE_MODEL, resolution="1k") for prompt in prompts]
+    bodies = [images.generation_body(prompt=prompt, model=GENERATE_IMAGE.model, resolution="1k") for prompt in prompts]
     bought = await asyncio.gather(*(hook.abuy(images.generate(body), filename=f"{case}.jpg") for body in bodies))
     return [file_id for one in bought for file_id in one.file_ids]
 

@@ -9,22 +9,22 @@ from collections.abc import Callable
 from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 Colour = tuple[int, int, int]
-Look = Callable[[Image.Image, random.Random], Image.Image]
+Style = Callable[[Image.Image, random.Random], Image.Image]
 
 
-def restyle(picture: Image.Image, prompt: str, dice: random.Random) -> Image.Image:
+def restyle(picture: Image.Image, prompt: str, rng: random.Random) -> Image.Image:
     """Change a picture visibly, by every look and colour its prompt names, else by a turn of its hues.
 
     :param picture: RGB source, left as it is
     :param prompt: free text; words such as "night", "snow", "vintage" or a CSS colour name steer the change
-    :param dice: seeded source of the details
+    :param rng: seeded source of the details
     """
     words = re.findall(r"[a-z]+", prompt.lower())
-    looks = [look for pattern, look in LOOKS if any(re.fullmatch(pattern, word) for word in words)]
+    looks = [look for pattern, look in STYLES if any(re.fullmatch(pattern, word) for word in words)]
     looks += [_tinted(colour) for colour in _colours(words)]
     for look in looks[:3] or [_other_hues]:
-        picture = look(picture, dice)
-    return _accent(picture, dice)
+        picture = look(picture, rng)
+    return _accent(picture, rng)
 
 
 def _colours(words: list[str]) -> list[Colour]:
@@ -43,8 +43,8 @@ def _duotone(picture: Image.Image, dark: str, light: str, strength: float) -> Im
     return Image.blend(picture, toned, strength)
 
 
-def _tinted(colour: Colour) -> Look:
-    def look(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _tinted(colour: Colour) -> Style:
+    def look(picture: Image.Image, rng: random.Random) -> Image.Image:
         grey = picture.convert("L")
         toned = ImageOps.colorize(grey, "black", "white", mid="#{:02x}{:02x}{:02x}".format(*colour))
         return Image.blend(picture, toned, 0.65)
@@ -52,70 +52,70 @@ def _tinted(colour: Colour) -> Look:
     return look
 
 
-def _night(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _night(picture: Image.Image, rng: random.Random) -> Image.Image:
     picture = ImageEnhance.Brightness(_duotone(picture, "#02030f", "#7f9bd8", 0.75)).enhance(0.7)
     width, height = picture.size
-    _dots(picture, dice, count=60, radius=0.002, colour="#fdf6d8", floor=0.5)
-    x, y, r = width * dice.uniform(0.65, 0.85), height * 0.16, min(picture.size) * 0.06
+    _dots(picture, rng, count=60, radius=0.002, colour="#fdf6d8", floor=0.5)
+    x, y, r = width * rng.uniform(0.65, 0.85), height * 0.16, min(picture.size) * 0.06
     ImageDraw.Draw(picture).ellipse((x - r, y - r, x + r, y + r), fill="#fdf3c4")
     return picture
 
 
-def _snow(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _snow(picture: Image.Image, rng: random.Random) -> Image.Image:
     picture = _duotone(picture, "#26323f", "#ffffff", 0.6)
-    _dots(picture, dice, count=220, radius=0.006, colour="white", floor=1.0)
+    _dots(picture, rng, count=220, radius=0.006, colour="white", floor=1.0)
     return picture
 
 
-def _rain(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _rain(picture: Image.Image, rng: random.Random) -> Image.Image:
     picture = _duotone(picture, "#10151c", "#a9bccb", 0.6)
     brush, (width, height) = ImageDraw.Draw(picture), picture.size
     for _ in range(140):
-        x, y = dice.uniform(0, width), dice.uniform(0, height)
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
         brush.line((x, y, x - width * 0.01, y + height * 0.05), fill="#cfe0ee", width=max(1, width // 600))
     return picture
 
 
-def _vintage(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _vintage(picture: Image.Image, rng: random.Random) -> Image.Image:
     picture = _duotone(picture, "#2b1a0a", "#f4e3c1", 0.8)
     return ImageChops.multiply(picture, _vignette(picture.size))
 
 
-def _sunset(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _sunset(picture: Image.Image, rng: random.Random) -> Image.Image:
     glow = ImageOps.colorize(Image.linear_gradient("L"), "#ff7a3d", "#4a1c56").resize(picture.size)
     return Image.blend(picture, glow, 0.5)
 
 
-def _grey(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _grey(picture: Image.Image, rng: random.Random) -> Image.Image:
     return ImageOps.autocontrast(picture.convert("L")).convert("RGB")
 
 
-def _bright(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _bright(picture: Image.Image, rng: random.Random) -> Image.Image:
     return ImageEnhance.Brightness(ImageEnhance.Color(picture).enhance(1.5)).enhance(1.3)
 
 
-def _neon(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _neon(picture: Image.Image, rng: random.Random) -> Image.Image:
     return ImageEnhance.Color(_duotone(picture, "#14002b", "#00f0ff", 0.6)).enhance(2.2)
 
 
-def _sketch(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _sketch(picture: Image.Image, rng: random.Random) -> Image.Image:
     return ImageOps.invert(picture.convert("L").filter(ImageFilter.FIND_EDGES)).convert("RGB")
 
 
-def _blur(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _blur(picture: Image.Image, rng: random.Random) -> Image.Image:
     small = picture.resize((max(1, picture.width // 12), max(1, picture.height // 12)))
     return small.resize(picture.size, Image.Resampling.BICUBIC)
 
 
-def _other_hues(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _other_hues(picture: Image.Image, rng: random.Random) -> Image.Image:
     """Swap the channels, and tint what has no colour: a turn in HSV looks the same and takes ten times as long."""
     red, green, blue = picture.split()
-    swapped = Image.merge("RGB", dice.choice([(green, blue, red), (blue, red, green), (blue, green, red)]))
-    tint = rgb(f"hsl({dice.randrange(360)},90%,50%)")
+    swapped = Image.merge("RGB", rng.choice([(green, blue, red), (blue, red, green), (blue, green, red)]))
+    tint = rgb(f"hsl({rng.randrange(360)},90%,50%)")
     return Image.blend(swapped, Image.new("RGB", picture.size, tint), 0.22)
 
 
-LOOKS: tuple[tuple[str, Look], ...] = (
+STYLES: tuple[tuple[str, Style], ...] = (
     ("nights?|midnight|dark|moon(light|lit)?", _night),
     ("snow(y|ing|flakes?)?|winter|ic[ey]|frost(y|ed)?|christmas", _snow),
     ("rain(y|ing)?|storm(y)?|wet", _rain),
@@ -134,19 +134,19 @@ def _vignette(size: tuple[int, int]) -> Image.Image:
     return edge.resize(size).convert("RGB")
 
 
-def _dots(picture: Image.Image, dice: random.Random, *, count: int, radius: float, colour: str, floor: float) -> None:
+def _dots(picture: Image.Image, rng: random.Random, *, count: int, radius: float, colour: str, floor: float) -> None:
     brush, (width, height) = ImageDraw.Draw(picture), picture.size
     for _ in range(count):
-        x, y = dice.uniform(0, width), dice.uniform(0, height * floor)
-        r = max(1.0, width * radius * dice.uniform(0.4, 1.2))
+        x, y = rng.uniform(0, width), rng.uniform(0, height * floor)
+        r = max(1.0, width * radius * rng.uniform(0.4, 1.2))
         brush.ellipse((x - r, y - r, x + r, y + r), fill=colour)
 
 
-def _accent(picture: Image.Image, dice: random.Random) -> Image.Image:
+def _accent(picture: Image.Image, rng: random.Random) -> Image.Image:
     """A small badge in a corner: two edits with the same words still differ by their seeds."""
-    r = min(picture.size) * dice.uniform(0.03, 0.05)
-    x, y = dice.uniform(0.05, 0.25) * picture.width, dice.uniform(0.08, 0.3) * picture.height
-    colour = tuple(dice.randrange(60, 256) for _ in range(3))
+    r = min(picture.size) * rng.uniform(0.03, 0.05)
+    x, y = rng.uniform(0.05, 0.25) * picture.width, rng.uniform(0.08, 0.3) * picture.height
+    colour = tuple(rng.randrange(60, 256) for _ in range(3))
     brush = ImageDraw.Draw(picture)
-    brush.regular_polygon((x, y, r), dice.randrange(3, 9), rotation=dice.randrange(90), fill=colour, outline="white")
+    brush.regular_polygon((x, y, r), rng.randrange(3, 9), rotation=rng.randrange(90), fill=colour, outline="white")
     return picture

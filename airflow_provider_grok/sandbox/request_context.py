@@ -1,9 +1,10 @@
-"""One request to the API and what is known about it while it is answered."""
+"""`RequestContext`: one request to the API and what is known about it while it is answered."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -22,11 +23,11 @@ NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass
-class Exchange:
+class RequestContext:
     """A request on its way to an answer.
 
     :param request_id: the answer's `x-request-id`.
-    :param script: the fault that it has to suffer; empty if none.
+    :param script: the action of the fault that applies; empty if none.
     :param json: the body, for the journal.
     :param unknown: names of fields that the API does not know, for the journal.
     """
@@ -92,26 +93,42 @@ def parse(data: bytes) -> Any:
 
     :raises ValueError: if it is no JSON, nested too deeply, or holds half of a character.
     """
-    brackets = data.translate(None, NO_BRACKETS)
-    depth = max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
-    if depth > DEEPEST:
-        raise ValueError(f"nested {depth} deep, {DEEPEST} at the most are read")
     text = data.decode("utf-8-sig")
-    document = json.loads(text)
+    try:
+        document = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"nested too deep: {DEEPEST} levels at the most are read") from None
+    brackets = data.translate(None, NO_BRACKETS)
+    # Quick, but it counts the brackets in texts too; where that is too many, look at the document.
+    depth = max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
+    if depth > DEEPEST and (depth := depth_of(document)) > DEEPEST:
+        raise ValueError(f"nested {depth} deep, {DEEPEST} at the most are read")
     if SURROGATE.search(text):
         json.dumps(document, ensure_ascii=False).encode()
     return document
 
 
-Handler = Callable[[Exchange], Awaitable[Response]]
+def depth_of(document: Any) -> int:
+    """Return how many lists and objects stand in one another."""
+    deepest, waiting = 0, deque([(document, 1)])
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, dict | list):
+            deepest = max(deepest, depth)
+            inner = value.values() if isinstance(value, dict) else value
+            waiting.extend((one, depth + 1) for one in inner)
+    return deepest
+
+
+Handler = Callable[[RequestContext], Awaitable[Response]]
 
 
 def route(method: str, path: str, handler: Handler) -> Route:
-    """Return a route whose handler gets the exchange."""
+    """Return a route whose handler gets the context."""
 
     async def endpoint(request: Request) -> Response:
-        exchange: Exchange = request.scope["exchange"]
-        exchange.request = request
-        return await handler(exchange)
+        context: RequestContext = request.scope["context"]
+        context.request = request
+        return await handler(context)
 
     return Route(path, endpoint, methods=[method])

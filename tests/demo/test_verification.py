@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_provider_grok.demo.proof import check
 from airflow_provider_grok.demo.table import Row
+from airflow_provider_grok.demo.verification import check
 
 ROW = Row(task="edit", file_id="file_1", filename="1.jpg", seconds=1.0, ticks=700_000_000, request_id="job-1")
 UPLOAD = {"method": "POST", "path": "/v1/files", "request_bytes": 500_000, "json": None}

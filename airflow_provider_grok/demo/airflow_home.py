@@ -12,47 +12,59 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-MAIN_EXAMPLE = "product_shots.py"
+from airflow_provider_grok.demo.examples import MAIN_EXAMPLE, example_dags
+
+#: In the plugins folder: a foreign web page cannot reach the UI under a name of its own for 127.0.0.1.
+HOST_GUARD = """
+from airflow.plugins_manager import AirflowPlugin
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 
-def example_dags() -> Path:
-    """The folder of the example DAGs: in a wheel inside the package, in a checkout beside it.
+class DemoHostGuard(AirflowPlugin):
+    name = "grok_demo_host_guard"
+    fastapi_root_middlewares = [
+        {
+            "middleware": TrustedHostMiddleware,
+            "kwargs": {"allowed_hosts": ["127.0.0.1", "localhost"]},
+            "name": "only names of this machine",
+        }
+    ]
+"""
+USER = "admin"
+CONNECTION_VARIABLE = "AIRFLOW_CONN_GROK_DEFAULT"
 
-    :raises FileNotFoundError: when it is in neither place.
-    """
-    package = Path(__file__).parents[1]
-    places = [package / "example_dags", package.parent / "example_dags"]
-    for folder in places:
-        if (folder / MAIN_EXAMPLE).is_file():
-            return folder
-    raise FileNotFoundError(
-        f"The example DAGs are neither in {places[0]} nor in {places[1]}. Install the package anew."
-    )
 
-
-class Stage:
+class AirflowHome:
     """A temporary AIRFLOW_HOME with the example DAGs, for the length of a `with` block.
 
     :param url: base URL of the API.
     :param key: API key.
     :param ui: whether a whole Airflow is to run on it: then all examples are there.
+    :param paused: whether the examples begin paused: with a real key, an unpaused one may buy by its schedule.
     """
 
-    def __init__(self, url: str, key: str, *, ui: bool) -> None:
+    def __init__(self, url: str, key: str, *, ui: bool, paused: bool = False) -> None:
         self._connection = json.dumps({"conn_type": "grok", "host": url, "password": key})
-        self._ui = ui
+        self.ui = ui
+        self._paused = paused
+        #: Of the one user of the UI, `USER`: other people on this machine are not let in.
+        self.password = secrets.token_urlsafe(12)
         self.port = _free_port()
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> AirflowHome:
         """Make it."""
-        self.home = Path(tempfile.mkdtemp(prefix="grok-demo-airflow-"))
-        source, dags = example_dags(), self.home / "dags"
+        self.folder = Path(tempfile.mkdtemp(prefix="grok-demo-airflow-"))
+        source, dags = example_dags(), self.folder / "dags"
         dags.mkdir()
         # Before every run `dag.test()` reads the whole folder, so it holds no more than is needed.
-        for file in source.glob("*.py" if self._ui else MAIN_EXAMPLE):
+        for file in source.glob("*.py" if self.ui else MAIN_EXAMPLE):
             shutil.copy(file, dags)
         shutil.copytree(source / "photos", dags / "photos")
         self.dag_file = dags / MAIN_EXAMPLE
+        (self.folder / "plugins").mkdir()
+        (self.folder / "plugins" / "demo_host_guard.py").write_text(HOST_GUARD, encoding="utf-8")
+        self._passwords.touch(mode=0o600)
+        self._passwords.write_text(json.dumps({USER: self.password}), encoding="utf-8")
         self.environment = self._environment(dags)
         return self
 
@@ -60,7 +72,16 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove it."""
-        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _passwords(self) -> Path:
+        return self.folder / "passwords.json"
+
+    @property
+    def ui_environment(self) -> dict[str, str]:
+        """The environment of the components: there the connection is in the database, where the UI shows it."""
+        return {name: value for name, value in self.environment.items() if name != CONNECTION_VARIABLE}
 
     def _environment(self, dags: Path) -> dict[str, str]:
         """The environment of every process of this Airflow: nothing of another Airflow on this machine gets in."""
@@ -74,8 +95,8 @@ class Stage:
         }
         return {
             **inherited,
-            "AIRFLOW_HOME": str(self.home),
-            "AIRFLOW_CONN_GROK_DEFAULT": self._connection,
+            "AIRFLOW_HOME": str(self.folder),
+            CONNECTION_VARIABLE: self._connection,
             "PYTHONUNBUFFERED": "1",
             **options,
         }
@@ -86,17 +107,18 @@ class Stage:
             "core": {
                 "dags_folder": str(dags),
                 "load_examples": "False",
-                "dags_are_paused_at_creation": "True",
+                "plugins_folder": str(self.folder / "plugins"),
+                "dags_are_paused_at_creation": str(self._paused),
                 "executor": "LocalExecutor",
                 "parallelism": "4",
                 "test_connection": "Enabled",
-                # Loopback only, for the length of a demo: nobody else can knock.
-                "simple_auth_manager_all_admins": "True",
-                "simple_auth_manager_passwords_file": str(self.home / "passwords.json"),
+                "simple_auth_manager_all_admins": "False",
+                "simple_auth_manager_users": f"{USER}:admin",
+                "simple_auth_manager_passwords_file": str(self._passwords),
                 "execution_api_server_url": f"{url}/execution/",
                 "fernet_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
             },
-            "database": {"sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}"},
+            "database": {"sql_alchemy_conn": f"sqlite:///{self.folder / 'airflow.db'}"},
             "api": {
                 "host": "127.0.0.1",
                 "port": str(self.port),
@@ -105,7 +127,7 @@ class Stage:
                 "secret_key": secrets.token_hex(32),
             },
             "api_auth": {"jwt_secret": secrets.token_hex(64)},
-            "logging": {"base_log_folder": str(self.home / "logs"), "colored_console_log": "False"},
+            "logging": {"base_log_folder": str(self.folder / "logs"), "colored_console_log": "False"},
             "usage_data_collection": {"enabled": "False"},
         }
 
