@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -157,7 +158,7 @@ class GrokJobTrigger(BaseTrigger):
                 self.poll_interval,
                 seen,
                 self.wake_after,
-                report=lambda text, batch_id=batch_id: log.info("batch job %s: %s", batch_id, text),
+                report=partial(log.info, "batch job %s: %s", batch_id),
             )
             for batch_id, seen in (self.parts or {}).items()
         ]
