@@ -69,28 +69,30 @@ def get_provider_info():  # type: ignore[no-untyped-def]
                     },
                     "max_in_flight": {
                         "label": "Requests in flight",
-                        "description": "How many requests one triggerer has under way at a time.",
+                        "description": "Requests that one triggerer, or one persisting task, has under way at a time.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "default": 16},
                     },
                     "download_hosts": {
                         "label": "Download hosts",
-                        "description": "Hosts besides *.x.ai from which results may be fetched, separated by commas.",
+                        "description": "Hosts, or host:port, besides *.x.ai and the base URL's own from which files "
+                        "may be fetched over https; text with commas, or a list.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "expires_after": {
-                        "label": "Life of files (s)",
-                        "description": "Default life of stored files: 3600 to 2592000 s; empty for no end.",
+                        "label": "Lifetime of files (s)",
+                        "description": "Default lifetime of stored files in seconds, 3600 to 2592000; "
+                        "empty for no end.",
                         "schema": {"type": ["integer", "null"], "minimum": 3600, "maximum": 2592000},
                     },
                     "max_cost_usd": {
-                        "label": "Most cost per task (USD)",
-                        "description": "Default of max_cost_usd: what one task may spend over all its tries.",
+                        "label": "Cost limit per task (USD)",
+                        "description": "Default of max_cost_usd of every task: what it may spend over all its tries.",
                         "schema": {"type": ["number", "null"], "minimum": 0},
                     },
                     "recovery_wait": {
-                        "label": "Search for lost results (s)",
-                        "description": "How long to look for the result of a lost answer before buying again; "
-                        "empty: a minute for pictures, ten for videos.",
+                        "label": "Recovery wait (s)",
+                        "description": "Seconds to look for the result of a lost answer before it is bought again; "
+                        "never longer than the job's timeout.",
                         "schema": {"type": ["number", "null"], "minimum": 0},
                     },
                 },

@@ -164,10 +164,13 @@ async def until(condition: Callable[[], Any]) -> None:
         await asyncio.sleep(0)
 
 
+_FIELDS = ("conn_type", "host", "login", "password", "port", "schema")
+
+
 def connect(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox | None = None, **changes: Any) -> None:
     """Let `grok_default` point at a sandbox; `changes` are fields of the connection, or extras."""
     fields = {"conn_type": "grok"} | ({"host": sandbox.url, "password": sandbox.api_key} if sandbox else {})
-    extra = {name: value for name, value in changes.items() if name not in ("host", "password", "port", "schema")}
+    extra = {name: value for name, value in changes.items() if name not in _FIELDS}
     fields |= {name: value for name, value in changes.items() if name not in extra}
     monkeypatch.setenv("AIRFLOW_CONN_GROK_DEFAULT", json.dumps(fields | {"extra": extra}))
 

@@ -234,3 +234,10 @@ def test_every_example_says_what_it_costs() -> None:
     for file in examples:
         text = ast.get_docstring(ast.parse(file.read_text())) or ""
         assert "Cost: " in text and "$" in text, f"{file.name} does not say what it costs"
+
+
+@pytest.mark.parametrize("folder", ["files", "purchases"])
+def test_flows_are_handed_what_is_airflows(folder: str) -> None:
+    for file in sorted((ROOT / "flows" / folder).rglob("*.py")):
+        foreign = [name for name in imports(file) if name.split(".")[0] == "airflow"]
+        assert not foreign, f"{file.relative_to(ROOT)} imports {foreign}"

@@ -28,7 +28,7 @@ from airflow_provider_grok.operators.videos import (
     GrokImagineVideoOperator,
 )
 from airflow_provider_grok.sandbox import faults as sandbox_faults
-from airflow_provider_grok.sandbox import image_requests, video_requests
+from airflow_provider_grok.sandbox import image_requests, video_bodies, video_requests
 from airflow_provider_grok.sandbox import prices as sandbox_prices
 
 PACKAGE = Path(airflow_provider_grok.__file__).parent
@@ -60,21 +60,21 @@ WAYS: dict[str, tuple[Callable[..., Any], type[Any], Callable[..., Any], Any, ty
         GrokImagineVideoOperator,
         requests.generate_video,
         request_fields.GENERATE_VIDEO,
-        video_requests.GenerateVideo,
+        video_bodies.GenerateVideo,
     ),
     "videos/edits": (
         videos.edit_body,
         GrokImagineVideoEditOperator,
         requests.edit_video,
         request_fields.EDIT_VIDEO,
-        video_requests.EditVideo,
+        video_bodies.EditVideo,
     ),
     "videos/extensions": (
         videos.extension_body,
         GrokImagineVideoExtendOperator,
         requests.extend_video,
         request_fields.EXTEND_VIDEO,
-        video_requests.ExtendVideo,
+        video_bodies.ExtendVideo,
     ),
 }
 #: Parameters of the body functions that are no fields of their own in operators, or have another name there.
@@ -249,7 +249,7 @@ def test_the_sandbox_knows_the_fields_that_are_sent(way: str) -> None:
     known = set(sandbox.model_fields) - ({"user"} if way == "videos/extensions" else set())
     assert sent == known
     if way == "videos/extensions":
-        assert "user" in video_requests.REFUSED[video_requests.EXTENSIONS]
+        assert "user" in video_requests.REFUSED[video_bodies.EXTENSIONS]
 
 
 # -- values and limits that client and sandbox both hold -------------------------------------------------------------
@@ -272,8 +272,8 @@ def test_limits_are_those_of_the_sandbox() -> None:
     assert videos.MOST_KEYFRAMES == video_requests.MOST_KEYFRAMES
     assert videos.SECONDS_ADDED == (1, video_requests.LONGEST_EXTENSION)
     assert (
-        video_requests.LONGEST_EDIT,
-        video_requests.EXTENDABLE[1],
+        video_bodies.LONGEST_EDIT,
+        video_bodies.EXTENDABLE[1],
     ) == (prices.LONGEST_EDITED, prices.LONGEST_EXTENDED)
 
 
@@ -282,11 +282,11 @@ def test_what_models_can_do_is_what_the_sandbox_says() -> None:
         for name in (model, *sandbox_prices.ALIASES[model]):
             skills = videos.MODELS[name]
             assert skills.resolutions == tuple(sandbox_prices.VIDEO_SECOND_PRICES[model])
-            assert skills.takes == {field for field, able in video_requests.CAPABLE.items() if model in able}
-            remade = video_requests.EditVideo(prompt="x", model=name, video={"file_id": "f"})  # type: ignore[arg-type]
+            assert skills.takes == {field for field, able in video_bodies.CAPABLE.items() if model in able}
+            remade = video_bodies.EditVideo(prompt="x", model=name, video={"file_id": "f"})  # type: ignore[arg-type]
             assert skills.remakes == (remade.unsupported() is None)
             if skills.takes:
-                assert skills.referenced_seconds == video_requests.LONGEST_FROM_REFERENCES[model]
+                assert skills.referenced_seconds == video_bodies.LONGEST_FROM_REFERENCES[model]
 
 
 # -- prices ----------------------------------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_an_estimate_of_videos_is_what_the_sandbox_bills() -> None:
             body |= (
                 {"reference_images": [{"file_id": "file_1"}] * pictures, "image": {"file_id": "f"}} if pictures else {}
             )
-            assert prices.video_ticks(body) == video_requests.GenerateVideo.model_validate(body).ticks, body
+            assert prices.video_ticks(body) == video_bodies.GenerateVideo.model_validate(body).ticks, body
 
 
 # -- connection ------------------------------------------------------------------------------------------------------

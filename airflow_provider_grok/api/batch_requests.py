@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_grok.api import errors, videos
+from airflow_provider_grok.api import errors, validation, videos
 from airflow_provider_grok.api.kinds import kind_of_batch_request
 
 #: Where a request of each kind would go on its own (docs.x.ai, Batch API).
@@ -60,13 +60,14 @@ def check(requests: Sequence[Mapping[str, Any]]) -> None:
             raise errors.InvalidRequest(f"{where} must have exactly one of {', '.join(URLS)} in batch_request.")
         kind, body = next(iter(asked.items()))
         check_model(kind, body, where)
+        validation.check_json(entry, where)
         _check_size(entry, where)
 
 
 def _check_id(id: object, seen: set[str], where: str) -> None:
     if not isinstance(id, str) or not _ID.fullmatch(id):
         raise errors.InvalidRequest(
-            f"{where}: id {errors.clean(repr(id), 150)} must have 1 to 128 letters, digits, '_', '-', '.' or ':', and "
+            f"{where}: id {validation.shown(id)} must have 1 to 128 letters, digits, '_', '-', '.' or ':', and "
             "begin with a letter or digit; results and stored files are told apart by it."
         )
     if id in seen:
@@ -179,15 +180,25 @@ def check_jsonl(path: Path) -> int:
 
 def _check_line(line: bytes, seen: set[str], where: str) -> None:
     try:
-        entry = json.loads(line)
+        entry = json.loads(line, parse_constant=_no_constant)
+    except RecursionError:
+        raise errors.InvalidRequest(f"{where} is nested too deep to be read. No request is.") from None
     except ValueError as error:
-        raise errors.InvalidRequest(f"{where} is not JSON ({error}). Each line holds one object.") from None
+        said = errors.clean(str(error), 200)
+        raise errors.InvalidRequest(f"{where} is not JSON ({said}). Each line holds one object.") from None
     if not isinstance(entry, dict):
         raise errors.InvalidRequest(f"{where} is no JSON object but {type(entry).__name__}.")
+    validation.check_json(entry, where)
     if entry.get("method", "POST") != "POST":
-        raise errors.InvalidRequest(f"{where}: method {entry['method']!r}; only POST is allowed.")
+        raise errors.InvalidRequest(f"{where}: method {validation.shown(entry['method'])}; only POST is allowed.")
     _check_id(entry.get("custom_id"), seen, f"{where}: custom_id")
-    kind = KINDS.get(str(entry.get("url")))
+    url = entry.get("url")
+    kind = KINDS.get(url) if isinstance(url, str) else None
     if kind is None:
-        raise errors.InvalidRequest(f"{where}: url {entry.get('url')!r} is unknown; allowed: {', '.join(KINDS)}.")
+        said = validation.shown(url)
+        raise errors.InvalidRequest(f"{where}: url {said} is unknown; allowed: {', '.join(KINDS)}.")
     check_model(kind, entry.get("body"), where)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")

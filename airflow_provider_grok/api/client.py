@@ -10,7 +10,6 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.endpoint import Endpoint, is_loopback
@@ -67,6 +66,8 @@ def _made(kind: Callable[..., C], endpoint: Endpoint) -> C:
         return kind(**options)
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         named = type(error).__name__
+    from urllib.request import getproxies
+
     # Raised here, so that no password of a proxy hangs on it as its context.
     given = ", ".join(f"{name.upper()}_PROXY={_place(url)}" for name, url in sorted(getproxies().items()))
     raise errors.InvalidRequest(
@@ -102,6 +103,8 @@ def proxy_of(url: str) -> str:
 
     :param url: the URL.
     """
+    from urllib.request import getproxies, proxy_bypass
+
     parts = urlsplit(url)
     host = parts.hostname or ""
     if is_loopback(host) or proxy_bypass(host):

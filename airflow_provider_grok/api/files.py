@@ -12,13 +12,13 @@ from pydantic import Field
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.call import Call, Flow, Upload
 from airflow_provider_grok.api.downloads import FETCH_LIMIT, Fetched, fetch, fetched
+from airflow_provider_grok.api.media_content import check_result, media_type
 from airflow_provider_grok.api.model import ApiModel, Link, Moment, ServerId
 from airflow_provider_grok.api.storage import (
     FileOutput,
     check_filename,
     check_id,
     check_life,
-    media_type,
     storage_options,
 )
 
@@ -31,10 +31,12 @@ __all__ = [
     "PublicUrl",
     "Revoked",
     "check_id",
+    "check_result",
     "content",
     "delete",
     "fetch",
     "find",
+    "find_part",
     "get",
     "listing",
     "media_type",
@@ -204,16 +206,43 @@ def listing(
     """
     found: dict[str, File] = {}
     asked = PAGE if limit is None else min(PAGE, limit)
+    end = _End()
     token: str | None = None
-    while asked:
+    while asked > 0:
         got = yield from page(filter=filter, order=order, sort_by=sort_by, limit=asked, token=token)
         fresh = {file.id: file for file in got.data if file.id not in found}
         found |= fresh
         token = got.pagination_token
-        # The last page has a token too; and a server that repeats itself must not keep us for ever.
-        if len(got.data) < asked or not fresh or not token or (limit is not None and len(found) >= limit):
+        if end.reached(got, bool(fresh)) or (limit is not None and len(found) >= limit):
             break
     return list(found.values())[:limit]
+
+
+class _End:
+    """Tells when a listing has come to its end.
+
+    A server may give shorter pages than it was asked for, or shift them while files are added, so only an empty page,
+    a page without a token and a server that repeats itself end a listing.
+    """
+
+    #: Pages in a row without anything new after which a server is taken to repeat itself.
+    MOST_STALE = 3
+
+    def __init__(self) -> None:
+        self.tokens: set[str] = set()
+        self.stale = 0
+
+    def reached(self, got: FilePage, fresh: bool) -> bool:
+        """Whether this page is the last.
+
+        :param got: the page.
+        :param fresh: whether it holds anything that no page before held.
+        """
+        token = got.pagination_token
+        self.stale = 0 if fresh else self.stale + 1
+        repeats = not fresh and (token in self.tokens or self.stale >= self.MOST_STALE)
+        self.tokens.add(token or "")
+        return not got.data or not token or repeats
 
 
 def find(filename: str, *, size: int | None = None, since: float | None = None) -> Flow[list[File]]:
@@ -224,11 +253,7 @@ def find(filename: str, *, size: int | None = None, since: float | None = None) 
     :param since: unix seconds; where the server's search finds nothing, all files made since then are gone through.
     """
     # The server's own comparison is fuzzy, so it only narrows the search.
-    quoted = filename.replace("\\", "\\\\").replace('"', '\\"')
-    try:
-        files = yield from listing(filter=f'name = "{quoted}"')
-    except errors.InvalidArgument:
-        files = yield from listing()
+    files = yield from _narrowed(filename)
     found = [file for file in files if file.filename == filename and size in (None, file.bytes)]
     if found or since is None:
         return found
@@ -236,16 +261,36 @@ def find(filename: str, *, size: int | None = None, since: float | None = None) 
     return [file for file in files if file.filename == filename and size in (None, file.bytes)]
 
 
+def find_part(text: str, *, size: int | None = None) -> Flow[list[File]]:
+    """Look for files by a part of their names, oldest first; what is returned may only resemble it.
+
+    :param text: the part, such as a digest.
+    :param size: only files of this many bytes.
+    """
+    return [file for file in (yield from _narrowed(text, "asc")) if size in (None, file.bytes)]
+
+
+def _narrowed(text: str, order: SortOrder = "desc") -> Flow[list[File]]:
+    """The files whose names resemble a text; all files, where the server does not take the filter."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    try:
+        return (yield from listing(filter=f'name = "{quoted}"', order=order))
+    except errors.InvalidArgument:
+        return (yield from listing(order=order))
+
+
 def _newest(since: float) -> Flow[list[File]]:
     """All files made since a moment, newest first."""
     found: dict[str, File] = {}
+    end = _End()
     token: str | None = None
     while True:
         got = yield from page(token=token)
-        fresh = [file for file in got.data if file.id not in found and file.created_at >= since]
-        found |= {file.id: file for file in fresh}
+        young = {file.id: file for file in got.data if file.created_at >= since}
+        fresh = young.keys() - found.keys()
+        found |= young
         token = got.pagination_token
-        if len(got.data) < PAGE or len(fresh) < len(got.data) or not token:
+        if end.reached(got, bool(fresh)) or len(young) < len(got.data):
             return list(found.values())
 
 

@@ -86,9 +86,9 @@ def generation_body(
     :param params: further fields, merged last and not checked.
     :raises InvalidRequest: for a value that the API would refuse.
     """
-    count = validation.whole(n, "n", 1, MOST)
+    count, model = validation.whole(n, "n", 1, MOST), validation.text(model, "model")
     body = {
-        "model": validation.text(model, "model"),
+        "model": model,
         "prompt": validation.text(prompt, "prompt"),
         "n": count,
         "aspect_ratio": aspect_ratio

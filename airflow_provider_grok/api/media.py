@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_grok.api import errors
+from airflow_provider_grok.api import errors, validation
 from airflow_provider_grok.api.call import MEDIA_LIMIT, Call
 from airflow_provider_grok.api.jobs import Accepted, Progress
 from airflow_provider_grok.api.kinds import KINDS, Kind
@@ -56,13 +57,21 @@ def source(value: object, what: str = "image") -> dict[str, str]:
     """
     if isinstance(value, list | tuple | set | dict):
         many = "" if what != "image" else "Give several sources of one picture as images=[...]; "
+        pair = isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
         raise errors.InvalidRequest(
             f"{what}= takes one source, and got a {type(value).__name__} of {len(value)}. {many}"
-            f"{'for' if many else 'For'} one result per source use .expand({what}=...)."
+            f"{'for' if many else 'For'} one result per source use .expand({what}=...)"
+            f"{', over a list: over a dict it gives pairs of key and value' if pair else ''}."
+        )
+    if isinstance(value, bytes | bytearray | memoryview | PathLike):
+        got = "a path" if isinstance(value, PathLike) else f"{len(value)} bytes"
+        raise errors.InvalidRequest(
+            f"{what}= got {got}, and bytes do not travel in requests: upload it first with GrokUploadOperator and give "
+            "the id that it returns."
         )
     given = value.strip() if isinstance(value, str) else ""
     if given in ("", "None"):
-        raise errors.InvalidRequest(f"{what}={value!r} is no source. Give a file id or an https URL.")
+        raise errors.InvalidRequest(f"{what}={validation.shown(value)} is no source. Give a file id or an https URL.")
     if "://" in given and urlsplit(given).scheme in ("http", "https"):
         return {"url": _public(given, what)}
     if "/" in given or "\\" in given or given.startswith("data:") or given.lower().endswith(_MEDIA_NAMES):

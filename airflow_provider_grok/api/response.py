@@ -92,8 +92,8 @@ class ResponseReader:
         if self.endpoint.key_in(part if isinstance(part, str) else str(part)):
             raise errors.InvalidRequest(
                 f"{self.call.method} {self.call.shown_path}: the request holds the connection's API key itself. "
-                "Nothing was sent. Look for a template such as {{ conn....password }} in prompts that come from data, and "
-                "use .expand instead of .expand_kwargs for them."
+                "Nothing was sent. Look for a template such as {{ conn....password }} in prompts that come from data, "
+                "and use .expand instead of .expand_kwargs for them."
             )
         return part
 

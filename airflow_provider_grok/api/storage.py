@@ -1,10 +1,8 @@
-"""Storage rules of xAI Files: ids, names, lives, media types, and how a result is asked to be stored."""
+"""Storage rules of xAI Files: ids, names, lifetimes, and how a result is asked to be stored."""
 
 from __future__ import annotations
 
-import mimetypes
 import re
-from pathlib import Path
 from typing import Any
 
 from airflow_provider_grok.api import errors
@@ -18,14 +16,6 @@ NAME_LIMIT = 255
 # Ids are the server's own affair; what cannot be one is what people put here by mistake: a path, a URL, a sentence.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:=+~@-]{0,254}")
 _BAD_IN_NAME = re.compile(r'[\x00-\x1f\x7f\x85\u2028\u2029";\\]')
-_MAGIC = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
-    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
-    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "image/webp"),
-    (re.compile(rb".{4}ftypqt", re.DOTALL), "video/quicktime"),
-    (re.compile(rb".{4}ftyp(?!heic|heix|mif1|avif)", re.DOTALL), "video/mp4"),
-    (re.compile(rb"%PDF-"), "application/pdf"),
-)
 
 
 class FileOutput(BillableModel):
@@ -87,26 +77,6 @@ def check_life(seconds: int, what: str = "expires_after") -> int:
             f"Give a {what} within that, or None for no end."
         )
     return seconds
-
-
-def media_type(source: Path | bytes, name: str = "") -> str:
-    """Tell a media type from the first bytes, or from the name where they say nothing.
-
-    :param source: a file, or its first 16 bytes or more.
-    :param name: a filename; for a file its own is the default.
-    """
-    if isinstance(source, bytes):
-        head = source
-    else:
-        name = name or source.name
-        with source.open("rb") as file:
-            head = file.read(16)
-    for magic, kind in _MAGIC:
-        if magic.match(head):
-            return kind
-    if name.lower().endswith(".jsonl"):
-        return "application/jsonl"
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def storage_options(

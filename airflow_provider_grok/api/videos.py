@@ -305,7 +305,8 @@ def extension_body(
 
 
 def _remaker(model: str) -> str:
-    skills = MODELS.get(validation.text(model, "model"))
+    model = validation.text(model, "model")
+    skills = MODELS.get(model)
     if (skills and not skills.remakes) or model.startswith("grok-imagine-image"):
         _refuse("Editing or extending a video", model, "use grok-imagine-video")
     return model

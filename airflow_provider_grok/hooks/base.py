@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
 
+from airflow_provider_grok.hooks.storage import open_storage
+
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
@@ -32,6 +34,8 @@ class BaseGrokHook(BaseHook):
     default_conn_name = "grok_default"
     conn_type = "grok"
     hook_name = "xAI Grok"
+    #: How flows open object storage.
+    open_storage = staticmethod(open_storage)
 
     def __init__(self, grok_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -173,10 +177,11 @@ class BaseGrokHook(BaseHook):
 
         try:
             # Once: a person waits for the answer, and will press the button again.
-            key = wire.run(self.endpoint, replace(account.key(), attempts=1))
+            endpoint, _ = self.endpoint, self.settings
+            key = wire.run(endpoint, replace(account.key(), attempts=1))
         except errors.GrokError as error:
             return False, str(error)
-        return in_words(key)
+        return in_words(key, self._connection.extra_dejson)
 
 
 def _or_raise(bought: PurchaseResult) -> PurchaseResult:

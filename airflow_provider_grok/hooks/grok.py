@@ -26,13 +26,13 @@ class GrokHook(BaseGrokHook):
     """
 
     def upload(
-        self, source: str, *, filename: str | None = None, expires_after: Any = None, expires_at: Any = None
+        self, source: Any, *, filename: str | None = None, expires_after: Any = None, expires_at: Any = None
     ) -> str:
         """Store a file once, and return its id; the same content is not stored twice.
 
-        :param source: local path, object-storage URL, or https URL on an allowed host.
+        :param source: local path, object-storage URL or `ObjectStoragePath`, or https URL on an allowed host.
         :param filename: name to store it under; None: its own.
-        :param expires_after: its life: timedelta, seconds or text of seconds, 1 hour to 30 days.
+        :param expires_after: its lifetime: timedelta, seconds or text of seconds, 1 hour to 30 days.
         :param expires_at: its end instead: aware datetime or ISO text.
         """
         from airflow_provider_grok.api import wire
@@ -40,22 +40,31 @@ class GrokHook(BaseGrokHook):
         from airflow_provider_grok.flows.purchases.options import life
         from airflow_provider_grok.hooks.task import current_task
 
-        seconds = life(expires_after, expires_at, usual=self.settings.expires_after)
-        work = upload_once(self.endpoint, source, current_task(), filename=filename, expires_after=seconds)
+        work = upload_once(
+            self.endpoint,
+            source,
+            current_task(),
+            filename=filename,
+            expires_after=life(expires_after, expires_at, usual=self.settings.expires_after),
+            log=self.log,
+            open_storage=self.open_storage,
+        )
         return wire.run(self.endpoint, work).file.id
 
-    def share(self, file: str, *, expires_after: Any = timedelta(days=7)) -> str:
+    def share(self, file: str, *, expires_after: Any = timedelta(days=7), expires_at: Any = None) -> str:
         """Give a file a public link, and return it.
 
         :param file: file id.
-        :param expires_after: life of the link: timedelta, seconds or text; the default is shortened to the file's own.
-            None: as long as the file's.
+        :param expires_after: lifetime of the link: timedelta, seconds or text; the default is shortened to the file's
+            own. None: as long as the file's.
+        :param expires_at: its end instead: aware datetime or ISO text.
         :raises InvalidRequest: for a link that would outlive its file, or a kind of file that is not shared.
         """
         from airflow_provider_grok.flows.files.share import share_file
         from airflow_provider_grok.flows.purchases.options import LINK_LIFE, life
 
-        seconds = life(expires_after, None, what="public link")
+        after = None if expires_at is not None and expires_after == timedelta(days=7) else expires_after
+        seconds = life(after, expires_at, what="public link")
         return str(self.run(share_file(file, seconds, usual=LINK_LIFE, log=self.log)).public_url)
 
     def unshare(self, file: str) -> bool:
@@ -65,7 +74,9 @@ class GrokHook(BaseGrokHook):
         """
         from airflow_provider_grok.api import files
 
-        return self.run(files.revoke(file)).revoked
+        revoked = self.run(files.revoke(file)).revoked
+        self.log.info("%s: %s.", file, "its public URL is withdrawn" if revoked else "it had no public URL")
+        return revoked
 
     def delete(self, file: str) -> None:
         """Delete a file, and with it its public link; one that is gone already is no error.
@@ -76,19 +87,24 @@ class GrokHook(BaseGrokHook):
 
         try:
             self.run(files.delete(file))
+            self.log.info("Deleted %s.", file)
         except errors.NotFound:
-            self.log.info("File %s is gone already.", file)
+            self.log.info("%s is gone already.", file)
 
-    def download(self, file: str, destination: str) -> str:
-        """Write a file's bytes to a path or object-storage URL, and return that.
+    def download(self, file: str, destination: Any) -> str:
+        """Write a file's bytes to a path or object-storage URL, and return where they are.
 
         :param file: file id.
-        :param destination: where to; ends in `/` = a folder, and the file keeps its name.
+        :param destination: path, object-storage URL or `ObjectStoragePath`; in a folder the file keeps its name, and
+            no other file is overwritten.
         """
         from airflow_provider_grok.api import wire
+        from airflow_provider_grok.flows.files.destination import destination_text
         from airflow_provider_grok.flows.files.download import download_to
 
-        return wire.run(self.endpoint, download_to(file, destination))
+        target = destination_text(destination)
+        work = download_to(file, target, open_storage=self.open_storage, log=self.log)
+        return wire.run(self.endpoint, work).url
 
     def list_files(
         self,

@@ -15,7 +15,7 @@ from airflow_provider_grok.operators.requests import (
     generate_image,
     generate_video,
 )
-from airflow_provider_grok.operators.values import given, named, unpacked
+from airflow_provider_grok.operators.values import given, named, refuse_secret, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,6 +132,7 @@ class GrokBatchOperator(GrokOperator):
             raise errors.InvalidRequest(f"requests is a {type(asked).__name__}, not a list of requests.")
         entries: list[Mapping[str, Any]] = [checked(entry, index) for index, entry in enumerate(asked)]
         batch_requests.check(entries)
+        refuse_secret({"requests": entries, "name": self.name}, self.hook.endpoint.key)
         return entries
 
     def _lines(self, source: str) -> list[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_grok.links import GrokPublicLink
 from airflow_provider_grok.operators.base import GrokOperator, receipt, translate_errors
-from airflow_provider_grok.operators.values import fields, flat, given, in_shape, named, truth
+from airflow_provider_grok.operators.values import flat, given, in_shape, named, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from airflow_provider_grok.api.call import Flow
     from airflow_provider_grok.flows.files.result_store import StoredResult
     from airflow_provider_grok.flows.purchases.key import Reuse
-    from airflow_provider_grok.operators.review import Caption
 
     Duration = timedelta | float | str
 
@@ -76,21 +75,25 @@ class GrokUploadOperator(GrokOperator):
                     reused = reused and uploaded.reused
             finally:
                 rows = [row.row() for row in done]
-                named = [str(source).partition("?")[0] for source in sources]
-                self.push(context, receipt=receipt(files=rows, request={"sources": named}, reused=reused))
+                request = {"sources": [_shown(source) for source in sources]}
+                self.push(context, receipt=receipt(files=rows, request=request, reused=reused))
             return in_shape(self.source, [row.file_id for row in done])
 
-    def _sources(self) -> list[Any]:
+    def _sources(self) -> list[str]:
         from airflow_provider_grok.api.errors import InvalidRequest
+        from airflow_provider_grok.flows.files.source import source_text
 
-        sources = flat(self.source)
+        sources = [source_text(source) for source in flat(self.source)]
         if not sources:
-            raise InvalidRequest(f"source={self.source!r} is nothing to upload. Give a path, a URL, or a list of them.")
+            raise InvalidRequest(
+                f"source={self.source!r} is nothing to upload. Give a path, a URL, or a list of them; a template that "
+                "rendered to nothing may name a task or a key that pushed none."
+            )
         if given(self.filename) and len(sources) > 1:
             raise InvalidRequest(
                 f"filename={self.filename!r} would name {len(sources)} files. Leave it out, or map the task over them."
             )
-        return [str(source) for source in sources]
+        return sources
 
     def _upload(self, context: Context, source: str) -> Any:
         from airflow_provider_grok.api import wire
@@ -107,8 +110,14 @@ class GrokUploadOperator(GrokOperator):
             expires_after=seconds,
             reuse=reuse_of(self.reuse),
             log=self.log,
+            open_storage=self.hook.open_storage,
         )
         return wire.run(self.hook.endpoint, work)
+
+
+def _shown(source: str) -> str:
+    """A source for XCom: the query of a URL may hold a signature."""
+    return source.partition("?")[0] if source.startswith(("http://", "https://")) else source
 
 
 class GrokFileOperator(GrokOperator):
@@ -155,8 +164,9 @@ class GrokShareOperator(GrokFileOperator):
     `ApprovalOperator(body="{{ ti.xcom_pull('share', key='review_markdown') }}")` (docs.x.ai, Files API: public URLs).
 
     :param file: file id, list, nested lists, a mapped task's output, or None: PNG, JPEG, MP4 or PDF of at most 50 MiB.
-    :param captions: one for each file, for the review: words, or the `receipt` of the task that made it, which knows
-        prompt and cost.
+    :param captions: for the review: one text for each file; or a dict of file ids and texts; or the receipts of the
+        tasks that made the files (`captions=edit.output["receipt"]`), whose prompts and costs are taken. Texts that go
+        with file ids do not fail where one of the pictures was taken away by moderation.
     :param expires_after: life of the links: timedelta, seconds or text of seconds, 1 hour to 30 days; the default is
         shortened to the file's own. None: no end.
     :param expires_at: their end instead: aware datetime or ISO text.
@@ -182,38 +192,44 @@ class GrokShareOperator(GrokFileOperator):
 
     def execute(self, context: Context) -> Any:
         """Make the links, one after the other; those that were made are in XCom before anything can fail."""
+        from airflow_provider_grok.api.call import Now
+        from airflow_provider_grok.flows.files.settle import SETTLING
         from airflow_provider_grok.flows.files.share import share_file
-        from airflow_provider_grok.operators.review import review_markdown
+        from airflow_provider_grok.operators.captions import captions_of
+        from airflow_provider_grok.operators.review import costs_of, review_markdown
 
         usual = round(LINK_LIFE.total_seconds())
+        until: list[float] = []
+
+        def share(file_id: str) -> Flow[StoredResult]:
+            # One minute for all files: a list of files that are gone must not take a minute each.
+            until[:] = until or [(yield Now()) + SETTLING]
+            return (yield from share_file(file_id, lifetime, usual=usual, log=self.log, until=until[0]))
+
         with translate_errors():
-            life, captions = self._life(), self._captions()
+            lifetime, captions = self._lifetime(), captions_of(self.captions, self.file)
             made: list[StoredResult] = []
             try:
-                self.each(context, lambda file_id: share_file(file_id, life, usual=usual, log=self.log), made)
+                self.each(context, share, made)
                 return in_shape(self.file, [row.public_url for row in made])
             finally:
                 self.push(
                     context,
                     public_url=in_shape(self.file, [row.public_url for row in made]),
-                    review_markdown=review_markdown(made, captions, self.task_id),
+                    review_markdown=review_markdown(
+                        made,
+                        [captions.get(row.file_id or "", "") for row in made],
+                        self.task_id,
+                        costs_of(self.captions),
+                    ),
                 )
 
-    def _life(self) -> int | None:
+    def _lifetime(self) -> int | None:
         from airflow_provider_grok.flows.purchases import options as terms
 
         # The default end gives way to an end that was asked for.
         after = None if given(self.expires_at) is not None and self.expires_after == LINK_LIFE else self.expires_after
         return terms.life(after, self.expires_at, what="public link")
-
-    def _captions(self) -> list[Caption]:
-        from airflow_provider_grok.api.errors import InvalidRequest
-        from airflow_provider_grok.operators.review import captions_of
-
-        captions = [caption for one in flat(self.captions) for caption in captions_of(fields(one))]
-        if captions and len(captions) != (count := len(flat(self.file))):
-            raise InvalidRequest(f"captions has {len(captions)} texts for {count} files. Give one for each.")
-        return captions
 
 
 class GrokUnshareOperator(GrokFileOperator):
@@ -231,6 +247,7 @@ class GrokUnshareOperator(GrokFileOperator):
 
         def unshare(file_id: str) -> Flow[StoredResult]:
             there = (yield from files.revoke(file_id)).revoked
+            self.log.info("%s: %s.", file_id, "its public URL is withdrawn" if there else "it had no public URL")
             return StoredResult(file_id, reason=None if there else "it had no public link")
 
         with translate_errors():
@@ -263,37 +280,49 @@ class GrokDeleteOperator(GrokFileOperator):
             return in_shape(self.file, acted)
 
     def _delete(self, file_id: str, every: bool, acted: list[str]) -> Flow[StoredResult]:
+        from dataclasses import replace
+
         from airflow_provider_grok.api import errors, files
         from airflow_provider_grok.flows.files.result_store import StoredResult
         from airflow_provider_grok.flows.files.upload import is_shared_upload
 
-        reason = None
+        row = StoredResult(file_id)
         try:
-            if not every and is_shared_upload((yield from files.get(file_id))):
+            file = yield from files.get(file_id)
+            row = StoredResult.of_file(file)
+            if not every and is_shared_upload(file):
                 self.log.warning(
-                    "%s is an upload that other DAGs may use: kept. include_uploads=True deletes.", file_id
+                    "%s (%s) is an upload that other DAGs may use: kept. include_uploads=True deletes.",
+                    file_id,
+                    file.filename,
                 )
-                return StoredResult(file_id, reason="kept: an upload that other DAGs may use (include_uploads=False)")
+                return replace(row, reason="kept: an upload that other DAGs may use (include_uploads=False)")
             yield from files.delete(file_id)
+            self.log.info("Deleted %s (%s)%s.", file_id, file.filename, " and its public URL" if row.public_url else "")
+            row = replace(row, public_url=None, public_url_expires_at=None)
         except errors.NotFound:
-            reason = "it was gone already"
+            self.log.info("%s is gone already.", file_id)
+            row = StoredResult(file_id, reason="it was gone already")
         acted.append(file_id)
-        return StoredResult(file_id, reason=reason)
+        return row
 
 
 class GrokDownloadOperator(GrokFileOperator):
     """Write stored files to a path or an object storage, many at a time; returns where they are.
 
+    In a folder files keep their names, and no file that is there is overwritten: where the name is taken by another
+    file, the id stands before the ending (`hero.file_0b9d.png`). A full path is overwritten.
+
     :param file: file id, list, nested lists, a mapped task's output, or None.
-    :param destination: path on the worker or object-storage URL; one that ends in `/` is a folder, and several files
-        need one.
+    :param destination: path on the worker, object-storage URL, or `ObjectStoragePath`; one that ends in `/` or exists
+        as a folder is a folder, and several files need one. Local folders are made, buckets are not.
     :param max_concurrency: how many files at a time.
     """
 
     template_fields = (*GrokFileOperator.template_fields, "destination", "max_concurrency")
     ui_color = "#d9d2e9"
 
-    def __init__(self, *, file: Any, destination: str, max_concurrency: int | str = 16, **kwargs: Any) -> None:
+    def __init__(self, *, file: Any, destination: Any, max_concurrency: int | str = 16, **kwargs: Any) -> None:
         super().__init__(file=file, **kwargs)
         self.destination = destination
         self.max_concurrency = max_concurrency
@@ -302,30 +331,46 @@ class GrokDownloadOperator(GrokFileOperator):
         """Stream the files; those that were written are in XCom before a failure is raised."""
         import asyncio
 
-        from airflow_provider_grok.api import errors, files, validation
+        from airflow_provider_grok.api import files, validation
+        from airflow_provider_grok.flows.files.destination import destination_text
         from airflow_provider_grok.flows.files.download import download_all
 
         with translate_errors():
             ids = [files.check_id(str(file).strip()) for file in flat(self.file)]
-            destination = validation.text(given(self.destination) and str(self.destination), "destination")
-            if len(ids) > 1 and not destination.endswith("/"):
-                raise errors.InvalidRequest(
-                    f"destination={destination!r} would be overwritten by each of {len(ids)} files. End it in '/'."
-                )
+            destination = destination_text(self.destination, several=len(ids) > 1)
             most = validation.whole(self.max_concurrency, "max_concurrency", 1, 1000)
-            outcomes = asyncio.run(download_all(self.hook.endpoint, ids, destination, most))
-            written = [url for url in outcomes if isinstance(url, str)]
-            self._push(context, ids, outcomes)
+            self._check_folder(ids, destination)
+            outcomes: list[Any] = []
+            try:
+                work = download_all(
+                    self.hook.endpoint, ids, destination, most, open_storage=self.hook.open_storage, log=self.log
+                )
+                outcomes = asyncio.run(work)
+            finally:
+                self._push(context, ids, outcomes, destination)
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
                     raise outcome
-            return in_shape(self.file, written)
+            return in_shape(self.file, [outcome.url for outcome in outcomes])
 
-    def _push(self, context: Context, ids: list[str], outcomes: list[Any]) -> None:
+    def _check_folder(self, ids: list[str], destination: str) -> None:
+        from airflow_provider_grok.api.errors import InvalidRequest
+        from airflow_provider_grok.flows.files.destination import is_folder
+
+        if len(ids) > 1 and not is_folder(destination):
+            raise InvalidRequest(
+                f"destination={destination!r} would be overwritten by each of {len(ids)} files. End it in '/'."
+            )
+
+    def _push(self, context: Context, ids: list[str], outcomes: list[Any], destination: str) -> None:
+        from airflow_provider_grok.flows.files.download import Downloaded
         from airflow_provider_grok.flows.files.result_store import StoredResult
 
-        rows = [
-            StoredResult(file_id, reason=None if isinstance(outcome, str) else str(outcome)).row()
-            for file_id, outcome in zip(ids, outcomes, strict=True)
-        ]
-        self.push(context, receipt=receipt(files=rows, request={"sources": ids, "destination": self.destination}))
+        rows = []
+        for file_id, outcome in zip(ids, outcomes, strict=False):
+            if isinstance(outcome, Downloaded):
+                rows.append({**StoredResult.of_file(outcome.file).row(), "url": outcome.url})
+            else:
+                self.log.error("%s was not written: %s", file_id, outcome)
+                rows.append({**StoredResult(file_id, reason=str(outcome)).row(), "url": None})
+        self.push(context, receipt=receipt(files=rows, request={"sources": ids, "destination": destination}))

@@ -12,6 +12,7 @@ from airflow.sdk import conf
 
 from airflow_provider_grok.links import GrokPublicLink
 from airflow_provider_grok.operators.base import GrokOperator, count_cost, receipt, translate_errors
+from airflow_provider_grok.operators.values import refuse_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -242,10 +243,10 @@ class GrokMakeOperator(GrokOperator):
             poll_interval=self.poll_interval,
             defer_after=self.defer_after,
         )
-        self._call = self.request()
-        self._buying = self.hook.purchase(
-            self._call, self._options, identity=identity, slot=SLOT, can_defer=self.deferrable
-        )
+        call = self.request()
+        refuse_secret({**(call.body or {}), "filename": self.filename}, self.hook.endpoint.key)
+        self._call = call
+        self._buying = self.hook.purchase(call, self._options, identity=identity, slot=SLOT, can_defer=self.deferrable)
         return self._buying
 
     def _defer(self, state: PurchaseState) -> None:

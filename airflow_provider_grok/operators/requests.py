@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_grok.api.request_fields import (
     EDIT_IMAGE,
@@ -13,6 +13,15 @@ from airflow_provider_grok.api.request_fields import (
     GENERATE_VIDEO,
 )
 from airflow_provider_grok.operators.values import ONE_SOURCE, rendered_fields
+
+if TYPE_CHECKING:
+    from airflow_provider_grok.api.request_fields import (
+        ImageQuality,
+        ImageRatio,
+        ImageResolution,
+        VideoRatio,
+        VideoResolution,
+    )
 
 
 def _request(id: str, kind: str, defaults: NamedTuple, **fields: Any) -> dict[str, Any]:
@@ -26,11 +35,11 @@ def generate_image(
     id: str,
     *,
     prompt: Any,
-    model: Any = GENERATE_IMAGE.model,
-    n: Any = GENERATE_IMAGE.n,
-    aspect_ratio: Any = GENERATE_IMAGE.aspect_ratio,
-    resolution: Any = GENERATE_IMAGE.resolution,
-    quality: Any = GENERATE_IMAGE.quality,
+    model: str = GENERATE_IMAGE.model,
+    n: int | str | None = GENERATE_IMAGE.n,
+    aspect_ratio: ImageRatio | str | None = GENERATE_IMAGE.aspect_ratio,
+    resolution: ImageResolution | str | None = GENERATE_IMAGE.resolution,
+    quality: ImageQuality | str | None = GENERATE_IMAGE.quality,
     **more: Any,
 ) -> dict[str, Any]:
     """A picture from words, as one request of a batch.
@@ -64,11 +73,11 @@ def edit_image(
     prompt: Any,
     image: Any = None,
     images: Any = None,
-    model: Any = EDIT_IMAGE.model,
-    n: Any = EDIT_IMAGE.n,
-    aspect_ratio: Any = EDIT_IMAGE.aspect_ratio,
-    resolution: Any = EDIT_IMAGE.resolution,
-    quality: Any = EDIT_IMAGE.quality,
+    model: str = EDIT_IMAGE.model,
+    n: int | str | None = EDIT_IMAGE.n,
+    aspect_ratio: ImageRatio | str | None = EDIT_IMAGE.aspect_ratio,
+    resolution: ImageResolution | str | None = EDIT_IMAGE.resolution,
+    quality: ImageQuality | str | None = EDIT_IMAGE.quality,
     **more: Any,
 ) -> dict[str, Any]:
     """An edit of stored pictures, as one request of a batch.
@@ -109,11 +118,11 @@ def generate_video(
     reference_audios: Any = None,
     last_frame: Any = None,
     keyframes: Any = None,
-    model: Any = GENERATE_VIDEO.model,
-    duration: Any = GENERATE_VIDEO.duration,
-    aspect_ratio: Any = GENERATE_VIDEO.aspect_ratio,
-    resolution: Any = GENERATE_VIDEO.resolution,
-    generate_audio: Any = GENERATE_VIDEO.generate_audio,
+    model: str = GENERATE_VIDEO.model,
+    duration: int | str = GENERATE_VIDEO.duration,
+    aspect_ratio: VideoRatio | str | None = GENERATE_VIDEO.aspect_ratio,
+    resolution: VideoResolution | str | None = GENERATE_VIDEO.resolution,
+    generate_audio: bool | str | None = GENERATE_VIDEO.generate_audio,
     **more: Any,
 ) -> dict[str, Any]:
     """A video from words, a first picture, references or keyframes, as one request of a batch.
@@ -151,7 +160,7 @@ def generate_video(
     )
 
 
-def edit_video(id: str, *, prompt: Any, video: Any, model: Any = EDIT_VIDEO.model, **more: Any) -> dict[str, Any]:
+def edit_video(id: str, *, prompt: Any, video: Any, model: str = EDIT_VIDEO.model, **more: Any) -> dict[str, Any]:
     """A change of a stored video, as one request of a batch.
 
     :param id: the request's id: unique in the batch, and the same on every try.
@@ -168,8 +177,8 @@ def extend_video(
     *,
     prompt: Any,
     video: Any,
-    model: Any = EXTEND_VIDEO.model,
-    duration: Any = EXTEND_VIDEO.duration,
+    model: str = EXTEND_VIDEO.model,
+    duration: int | str = EXTEND_VIDEO.duration,
     **more: Any,
 ) -> dict[str, Any]:
     """A longer version of a stored video, as one request of a batch.
@@ -195,12 +204,12 @@ def checked(entry: Any, index: int) -> dict[str, Any]:
     :param index: its place in the list, for the error.
     :raises InvalidRequest: for what is no request, or an argument that cannot be.
     """
-    from airflow_provider_grok.api import batch_requests, errors
+    from airflow_provider_grok.api import batch_requests, errors, validation
 
     asked = entry.get("batch_request") if isinstance(entry, Mapping) else None
     if not isinstance(asked, Mapping) or len(asked) != 1:
         raise errors.InvalidRequest(
-            f"requests[{index}] is no request: {errors.clean(repr(entry), 100)}. Make it with edit_image(...), "
+            f"requests[{index}] is no request: {validation.shown(entry)}. Make it with edit_image(...), "
             "generate_image(...), generate_video(...), edit_video(...) or extend_video(...)."
         )
     kind, body = next(iter(asked.items()))

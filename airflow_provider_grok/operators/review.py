@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
+
+from airflow_provider_grok.operators.values import fields, flat
 
 if TYPE_CHECKING:
     from airflow_provider_grok.flows.files.result_store import StoredResult
@@ -23,39 +24,34 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
 
 
-@dataclass(frozen=True)
-class Caption:
-    """What stands under a picture.
+def costs_of(captions: Any) -> dict[str, float]:
+    """What each file cost in US dollars, by its id, where the captions are receipts.
 
-    :param text: its prompt, or whatever words the author gave.
-    :param cost_usd: what it cost; None: not known.
+    :param captions: texts, or receipts, in any nest of lists; a receipt of several files gives each its share.
     """
-
-    text: str = ""
-    cost_usd: float | None = None
-
-
-def captions_of(value: Any) -> list[Caption]:
-    """Captions out of one element of `captions`: words, or a task's `receipt`, which knows prompt and cost.
-
-    :param value: text, or a receipt; one of several files gives one caption for each.
-    """
-    if not isinstance(value, Mapping) or "request" not in value:
-        return [Caption(str(value))]
-    count = max(1, len(value.get("files") or ()))
-    cost = (value.get("usage") or {}).get("cost_usd")
-    share = cost / count if isinstance(cost, int | float) else None
-    return [Caption(str((value["request"] or {}).get("prompt") or ""), share)] * count
+    found: dict[str, float] = {}
+    for leaf in (fields(one) for one in flat(captions)):
+        rows = leaf.get("files") if isinstance(leaf, Mapping) else None
+        cost = (leaf.get("usage") or {}).get("cost_usd") if isinstance(rows, list) else None
+        ids = [str(row["file_id"]) for row in rows or () if isinstance(row, Mapping) and row.get("file_id")]
+        if ids and isinstance(cost, int | float):
+            found |= dict.fromkeys(ids, cost / len(ids))
+    return found
 
 
-def review_markdown(rows: Sequence[StoredResult], captions: Sequence[Caption], title: str) -> str:
+def review_markdown(
+    rows: Sequence[StoredResult], captions: Sequence[str], title: str, costs: Mapping[str, float] | None = None
+) -> str:
     """A contact sheet of shared files, in the Markdown that Airflow renders (images by https address, no HTML).
 
     :param rows: the shared files.
     :param captions: one for each file, or none at all.
     :param title: heading.
+    :param costs: what files cost in US dollars, by their ids.
     """
-    shown = [(number, row, caption) for number, (row, caption) in _numbered(rows, captions) if row.public_url]
+    words = [*captions, *[""] * (len(rows) - len(captions))]
+    # The numbers count files without a link too.
+    shown = [one for one in zip(range(1, len(rows) + 1), rows, words, strict=False) if one[1].public_url]
     ends = {row.public_url_expires_at for _, row, _ in shown}
     count = f"{len(rows)} to look at." if len(rows) != 1 else "One to look at."
     (end,) = ends if len(ends) == 1 else (None,)
@@ -63,31 +59,26 @@ def review_markdown(rows: Sequence[StoredResult], captions: Sequence[Caption], t
     if shown:
         table = ["|" + "   |" * ACROSS, "|" + " :---: |" * ACROSS]
         for start in range(0, len(shown), ACROSS):
-            cells = [_cells(*one, told=end) for one in shown[start : start + ACROSS]]
+            some = shown[start : start + ACROSS]
+            cells = [_cells(*one, (costs or {}).get(one[1].file_id or ""), told=end) for one in some]
             table += [_line(line) for line in zip_longest(*cells, fillvalue="")]
         parts.append("\n".join(table))
     return "\n\n".join(parts) + "\n"
 
 
-def _numbered(
-    rows: Sequence[StoredResult], captions: Sequence[Caption]
-) -> list[tuple[int, tuple[StoredResult, Caption]]]:
-    """Files and captions with their numbers, which count files without a link too."""
-    found = [captions[index] if index < len(captions) else Caption() for index in range(len(rows))]
-    return list(enumerate(zip(rows, found, strict=True), 1))
-
-
-def _cells(number: int, row: StoredResult, caption: Caption, *, told: int | None) -> tuple[str, str, str]:
+def _cells(
+    number: int, row: StoredResult, caption: str, cost: float | None, *, told: int | None
+) -> tuple[str, str, str]:
     """Three lines of one picture: itself, its number and words, its link."""
     ending = (row.filename or "").lower().rpartition(".")[2]
     # A bracket in an address would end it, and let what follows be markup.
     address = (row.public_url or "").replace("(", "%28").replace(")", "%29")
-    words = plain(caption.text)
+    words = plain(caption)
     is_picture = ending in ("png", "jpg", "jpeg")
     label = words or f"number {number}"
     what = f"![{label}]({address})" if is_picture else f"[**Play film {number}**]({address})"
-    cost = f"{caption.cost_usd:.2f} USD" if caption.cost_usd is not None else ""
-    under = " · ".join(part for part in (f"**{number}**", words, cost) if part)
+    paid = f"{cost:.2f} USD" if cost is not None else ""
+    under = " · ".join(part for part in (f"**{number}**", words, paid) if part)
     end = row.public_url_expires_at
     until = f", until {_day(end)}" if end and end != told else ""
     return what, under, f"[Open in full size]({address}){until}" if is_picture else until.removeprefix(", ")

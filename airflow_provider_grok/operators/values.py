@@ -62,7 +62,7 @@ def unpacked(value: Any) -> Any:
         if text.startswith("[") and text.endswith("]"):
             return _literal(text)
         return value
-    if isinstance(value, Iterable) and not isinstance(value, dict | bytes):
+    if isinstance(value, Iterable) and not isinstance(value, dict | bytes | bytearray | memoryview):
         return list(value)
     return value
 
@@ -84,8 +84,9 @@ def rendered_fields(values: Mapping[str, Any], *, needs_prompt: bool = True) -> 
 
 def _field(name: str, value: Any) -> Any:
     if name in ONE_SOURCE:
-        return unpacked(given(value))
+        return value if isinstance(value, tuple) else unpacked(given(value))
     if name in SEVERAL:
+        _refuse_pair(name, value)
         return None if blank(value) else flat(value)
     if name == "generate_audio":
         return blank(value) or truth(name, value)
@@ -93,6 +94,44 @@ def _field(name: str, value: Any) -> Any:
         return 1 if blank(value) else value
     # What is blank here is a mistake, and told as it was given.
     return value if name in ("prompt", "model") else given(value)
+
+
+def _refuse_pair(name: str, value: Any) -> None:
+    from airflow_provider_grok.api.errors import InvalidRequest
+
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and not isinstance(value[1], str):
+        raise InvalidRequest(
+            f"{name}= got a pair of a key ({value[0][:60]!r}) and a value, as .expand() over a dict gives. Expand over "
+            "a list, such as list(your_dict.values())."
+        )
+
+
+def refuse_secret(value: Any, key: str) -> None:
+    """Refuse a rendered request that holds the connection's key: a template in a prompt can name it.
+
+    :param value: the request: text, or dicts and lists of it.
+    :param key: the key; one so short that it is a word like any other is not looked for.
+    :raises InvalidRequest: naming where it stands, and not repeating it.
+    """
+    from urllib.parse import unquote
+
+    from airflow_provider_grok.api.endpoint import SHORTEST_SECRET
+    from airflow_provider_grok.api.errors import InvalidRequest
+
+    rest: list[tuple[Any, str]] = [(value, "")] if len(key) >= SHORTEST_SECRET else []
+    while rest:
+        item, path = rest.pop()
+        if isinstance(item, Mapping):
+            rest += [(one, f"{path}.{name}" if path else str(name)) for name, one in item.items()]
+            rest += [(name, f"{path or 'request'} (a name)") for name in item]
+        elif isinstance(item, list | tuple):
+            rest += [(one, f"{path}[{index}]") for index, one in enumerate(item)]
+        elif isinstance(item, str) and (key in item or key in unquote(item)):
+            where = path.replace(key, "***") or "The request"
+            raise InvalidRequest(
+                f"{where} holds the API key of the connection. A template has put it there: take it out. Values that "
+                "come by .expand_kwargs(...) are rendered too; give them by .expand(...). Nothing was sent."
+            )
 
 
 def fields(value: Any) -> Any:

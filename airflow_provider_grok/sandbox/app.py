@@ -46,8 +46,6 @@ ROUTES = [
     *batches.ROUTES,
     *assets.ROUTES,
 ]
-
-
 KEPT_BYTES = 1_000_000  # of a body that nobody reads, for the journal
 
 

@@ -23,7 +23,7 @@ class LimitedBody:
     def __init__(self, receive: Receive, largest: int) -> None:
         self._receive = receive
         self._largest = largest
-        self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+        self._deadline: float | None = None
         self._ended = False
         self.count = 0
 
@@ -34,9 +34,11 @@ class LimitedBody:
         """
         if self._ended:  # what comes now is the end of the connection, which may take its time
             return await self._receive()
-        left = self._deadline - asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        if self._deadline is None:  # it counts from the first read: a fault's delay before it is ours
+            self._deadline = now + BODY_SECONDS
         try:
-            message = await asyncio.wait_for(self._receive(), max(left, 0))
+            message = await asyncio.wait_for(self._receive(), max(self._deadline - now, 0))
         except asyncio.TimeoutError:
             self._ended = True
             raise Refusal(408, f"The request body did not arrive within {BODY_SECONDS:g} s.") from None

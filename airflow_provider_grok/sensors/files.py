@@ -12,16 +12,21 @@ from airflow_provider_grok.operators.values import given
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_grok.api.call import Flow
     from airflow_provider_grok.api.files import File
 
 
 class GrokFileSensor(BaseSensorOperator):
-    """Wait for files in xAI Files; returns the newest one's id (`filename`), or all ids, oldest first (`filter`).
+    """Wait for files in xAI Files; returns the newest one's id (`filename`), or what a filter finds (`filter`).
+
+    A filter that finds one file gives its id, as `image=` takes it, several a list of ids, oldest first. Where another
+    task is mapped over the output (`.expand(image=wait.output)`), it is a list always.
 
     Use `mode="reschedule"` for long waits: it holds no worker between two looks. Airflow's own `timeout` and
     `poke_interval` (seconds) apply (docs.x.ai, Files API: list).
 
-    :param filename: exact name to wait for.
+    :param filename: name to wait for: of a stored file, or of the source of an upload (`hero.png` is stored as
+        `hero.<12 hex>.png`).
     :param filter: AIP-160 expression to wait for instead, such as `content_type = "image/png"`.
     :param grok_conn_id: the Airflow connection.
     """
@@ -53,7 +58,14 @@ class GrokFileSensor(BaseSensorOperator):
             return PokeReturnValue(is_done=False)
         ids = [file.id for file in found]
         self.log.info("Found %d file(s).", len(ids))
-        return PokeReturnValue(is_done=True, xcom_value=ids[0] if given(self.filename) else ids)
+        one = given(self.filename) or (len(ids) == 1 and not self._mapped_over())
+        return PokeReturnValue(is_done=True, xcom_value=ids[0] if one else ids)
+
+    def _mapped_over(self) -> bool:
+        """Whether a task is mapped over what this one returns, so that it has to be a list."""
+        if not self.has_dag():  # type: ignore[no-untyped-call]
+            return False
+        return next(iter(self.iter_mapped_dependants()), None) is not None
 
     def _poll(self) -> list[File]:
         from airflow_provider_grok.api import errors, files
@@ -66,5 +78,16 @@ class GrokFileSensor(BaseSensorOperator):
                 f"filename={self.filename!r} and filter={self.filter!r}: give exactly one of them to wait for."
             )
         if name is not None:
-            return hook.run(files.find(str(name)))
+            return hook.run(_named(str(name)))
         return hook.run(files.listing(filter=str(expression), order="asc"))
+
+
+def _named(name: str) -> Flow[list[File]]:
+    """The files of a name, and the uploads of a source of that name, newest first."""
+    from airflow_provider_grok.api import files
+    from airflow_provider_grok.flows.files.upload import is_upload_of
+
+    # The digest stands before the ending, so what is searched for is what stands before the digest.
+    stem = name.rpartition(".")[0] or name
+    found: list[File] = yield from files.find_part(stem)
+    return [file for file in reversed(found) if file.filename == name or is_upload_of(file, name)]

@@ -117,6 +117,16 @@ def test_a_written_file_passes_its_own_check_and_says_where_each_line_goes(tmp_p
         (line(method="GET"), "method 'GET'; only POST"),
         (line(body=None), "names no model"),
         (line(body={"model": "grok-4.6"}), "model grok-4.6 does not serve"),
+        (
+            f"{line()}\n{line(custom_id='b', body={**IMAGE, 'seed': float('nan')})}",
+            "line 2 is not JSON .NaN is no number",
+        ),
+        (line(body={**IMAGE, "seed": float("-inf")}), "line 1 is not JSON .-Infinity is no number"),
+        (line(body=IMAGE).replace('"n": 1', '"n": 1e999'), r"line 1\.body\.n=inf is no number"),
+        (line(body={**IMAGE, "prompt": "\ud83d"}), r"line 1\.body\.prompt holds half a character"),
+        (line(body=IMAGE).replace('"n": 1', '"n": ' + "[" * 100_000), "line 1 is nested too deep"),
+        (line(body=IMAGE).replace('"n": 1', '"n": ' + "[" * 70 + "]" * 70), "line 1 is nested more than 60 deep"),
+        (line(url=["x"]), r"url \['x'\] is unknown"),
     ],
 )
 def test_a_bad_line_is_named_before_it_cancels_the_batch(tmp_path: Path, text: str, said: str) -> None:

@@ -87,10 +87,8 @@ def test_a_delete_whose_answer_was_lost_succeeds(carry: Any, sandbox: Any, mug: 
     assert [entry["status"] for entry in sandbox.journal if entry["method"] == "DELETE"][-1] == 404
 
 
-@pytest.mark.parametrize(("count", "pages"), [(0, 1), (3, 1), (100, 2), (101, 2)])
-def test_a_listing_ends_with_the_first_page_that_is_not_full(
-    buy: Any, sandbox: Any, mug: Path, count: int, pages: int
-) -> None:
+@pytest.mark.parametrize(("count", "pages"), [(0, 1), (3, 2), (100, 2), (101, 3)])
+def test_a_listing_ends_with_the_first_empty_page(buy: Any, sandbox: Any, mug: Path, count: int, pages: int) -> None:
     made = [buy(files.upload(mug, filename=f"{index}.png")).id for index in range(count)]
     before = len(sandbox.journal)
     found = buy(files.listing(order="asc"))
@@ -190,3 +188,36 @@ def test_a_record_without_its_id_is_not_the_api(ask: Any, script: Any) -> None:
         script.say(200, '{"status": "ok"}')
     with pytest.raises(errors.NotAnApiResponse, match="no File: field 'id'"):
         ask(files.get("file_1"))
+
+
+def page_of(ids: range, token: str | None = "t") -> str:
+    data = ", ".join(f'{{"id": "file_{index}", "created_at": 100}}' for index in ids)
+    return f'{{"data": [{data}]' + (f', "pagination_token": "{token}"' if token else "") + "}"
+
+
+def test_pages_that_are_shorter_than_asked_end_no_listing(ask: Any, script: Any) -> None:
+    for page in (range(50), range(50, 100), range(100, 103)):
+        script.say(200, page_of(page, f"after-{page.stop}"))
+    script.say(200, '{"data": [], "pagination_token": "end"}')
+    assert len(ask(files.listing())) == 103
+
+
+def test_pages_that_shift_under_the_reader_end_no_listing(ask: Any, script: Any) -> None:
+    for number, page in enumerate((range(100), range(100), range(90, 190))):
+        script.say(200, page_of(page, f"t{number}"))
+    script.say(200, page_of(range(190, 191), None))
+    assert [file.id for file in ask(files.listing())] == [f"file_{index}" for index in range(191)]
+
+
+def test_a_server_that_gives_the_same_page_under_ever_new_tokens_ends_too(ask: Any, script: Any) -> None:
+    for number in range(4):
+        script.say(200, page_of(range(100), f"t{number}"))
+    assert len(ask(files.listing())) == 100
+
+
+def test_the_newest_files_are_gone_through_in_short_pages_too(ask: Any, script: Any) -> None:
+    script.say(200, '{"data": []}')
+    script.say(200, page_of(range(50), "a"))
+    script.say(200, '{"data": [{"id": "file_x", "filename": "a.png", "created_at": 50}], "pagination_token": "b"}')
+    script.say(200, '{"data": [{"id": "file_y", "filename": "a.png", "created_at": 10}], "pagination_token": "c"}')
+    assert [file.id for file in ask(files.find("a.png", since=15))] == ["file_x"]

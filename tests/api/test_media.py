@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from airflow_provider_grok.api import errors
@@ -40,6 +42,20 @@ def test_a_list_of_sources_is_refused_naming_both_ways_out(value: object) -> Non
 def test_what_is_no_source_is_refused(value: object) -> None:
     with pytest.raises(errors.InvalidRequest):
         source(value)
+
+
+@pytest.mark.parametrize(("value", "got"), [(b"\xff\xd8" * 10**6, "2000000 bytes"), (Path("/tmp/a.png"), "a path")])
+def test_bytes_and_path_objects_are_to_be_uploaded_first(value: object, got: str) -> None:
+    with pytest.raises(
+        errors.InvalidRequest, match=f"image= got {got}.*upload it first with GrokUploadOperator"
+    ) as caught:
+        source(value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_pair_of_a_mapped_dict_is_told_as_such() -> None:
+    with pytest.raises(errors.InvalidRequest, match=r"a tuple of 2.*over a list: over a dict it gives pairs"):
+        source(("hero", "file_1"))
 
 
 def test_a_bare_data_url_is_not_repeated_in_the_error() -> None:

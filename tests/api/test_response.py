@@ -146,12 +146,12 @@ def test_an_odd_link_ends_in_an_error_of_ours(
 
 def test_half_a_surrogate_pair_is_refused_before_it_is_sent(ask: Any, script: Any) -> None:
     for call in (
-        images.generate({"prompt": "half an emoji: \ud83d"}),
-        files.page(filter="name = \ud800"),
-        batches.create("\ud800"),
+        lambda: images.generate({"prompt": "half an emoji: \ud83d"}),
+        lambda: files.page(filter="name = \ud800"),
+        lambda: batches.create("\ud800"),
     ):
         with pytest.raises(errors.InvalidRequest):
-            ask(call)
+            ask(call())
     assert script.requests == []
 
 

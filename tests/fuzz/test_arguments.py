@@ -22,6 +22,7 @@ from airflow_provider_grok.operators.review import plain
 from tests.fuzz import documents
 from tests.fuzz.pace import fuzz
 
+FIELDS = ("prompt", "image", "images", "n", "keyframes", "generate_audio", "quality")
 anything = documents.values | st.datetimes() | st.timedeltas() | st.binary(max_size=4)
 READERS: dict[str, Any] = {
     "text": lambda value: validation.text(value, "prompt"),
@@ -36,6 +37,13 @@ READERS: dict[str, Any] = {
     "end": lambda value: terms.life(None, value),
     "link": lambda value: terms.link_life(value, 7200),
     "reuse": terms.reuse_of,
+    "likely": lambda value: validation.likely(value, "resolution", ("1k",), validation.SIZE),
+    "several": lambda value: validation.several(value, "images", 2, 5, "Give more."),
+    "json": lambda value: validation.check_json(value, "request"),
+    "fields": lambda value: values.rendered_fields(dict.fromkeys(FIELDS, value)),
+    "secret": lambda value: values.refuse_secret(value, "xai-sandbox"),
+    "row": lambda value: requests.checked(requests.edit_image("a", prompt=value, image=value, seed=value), 0),
+    "film": lambda value: requests.checked(requests.generate_video("a", keyframes=value, reference_audios=value), 0),
     "truth": lambda value: values.truth("share", value),
     "entry": lambda value: requests.checked(value, 0),
     "expires_after": lambda value: settings_of({"expires_after": value}),
@@ -47,6 +55,9 @@ READERS: dict[str, Any] = {
 
 @fuzz
 @example(name="life", value=2**63)
+@example(name="json", value="\ud83d")
+@example(name="row", value="\ud83d")
+@example(name="entry", value=["x"])
 @example(name="share", value=10**400)
 @example(name="interval", value=10**400)
 @example(name="max_cost_usd", value=10**400)

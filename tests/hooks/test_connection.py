@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time as real_time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_grok import get_provider_info
 from airflow_provider_grok.api import files
 from airflow_provider_grok.api.errors import InvalidRequest
+from airflow_provider_grok.api.kinds import KINDS
+from airflow_provider_grok.hooks import grok
+from airflow_provider_grok.hooks.connection import EXTRAS
 from airflow_provider_grok.hooks.grok import GrokHook
 from airflow_provider_grok.sandbox.server import Sandbox
 from tests.airflow_task import connect
@@ -30,6 +36,11 @@ KEY = "xai-a-key-nobody-may-see"
         ({"host": "http://127.0.0.1:8642", "port": 1}, "http://127.0.0.1:8642/v1"),
         ({"host": "https://proxy.example/grok/v1"}, "https://proxy.example/grok/v1"),
         ({"host": "https://proxy.example/grok", "port": 444}, "https://proxy.example:444/grok"),
+        ({"host": "https://gateway.example/v1/account/grok"}, "https://gateway.example/v1/account/grok"),
+        ({"host": "127.0.0.1:8642/v1"}, "http://127.0.0.1:8642/v1"),
+        ({"host": "localhost", "port": 8642}, "http://localhost:8642/v1"),
+        ({"host": "[::1]:8642"}, "http://[::1]:8642/v1"),
+        ({"host": "api.x.ai", "schema": "v1"}, "https://api.x.ai/v1"),
     ],
 )
 def test_the_host_becomes_the_base_url(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], url: str) -> None:
@@ -42,6 +53,91 @@ def test_a_host_that_is_no_base_url_is_refused_with_an_example(monkeypatch: pyte
     connect(monkeypatch, password=KEY, host=host)
     with pytest.raises(InvalidRequest, match=r"is no base URL: .*Give one like https://api\.x\.ai/v1"):
         _ = GrokHook().endpoint
+
+
+@pytest.mark.parametrize(
+    ("uri", "url"),
+    [
+        ("grok://:xai-KEY@api.x.ai/v1", "https://api.x.ai/v1"),
+        ("grok://:xai-KEY@api.x.ai", "https://api.x.ai/v1"),
+        ("grok://:xai-KEY@proxy.example:8443/grok%2Fv1", "https://proxy.example:8443/grok/v1"),
+        ("grok://:xai-KEY@127.0.0.1:8642/v1", "http://127.0.0.1:8642/v1"),
+        ("grok://https://:xai-KEY@api.x.ai/v1", "https://api.x.ai/v1"),
+        ("grok://:xai-KEY@/", "https://api.x.ai/v1"),
+    ],
+)
+def test_a_uri_means_what_it_says(monkeypatch: pytest.MonkeyPatch, uri: str, url: str) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_GROK_DEFAULT", uri)
+    assert (GrokHook().endpoint.base_url, GrokHook().endpoint.key) == (url, "xai-KEY")
+
+
+@pytest.mark.parametrize(
+    ("fields", "remedy"),
+    [
+        ({"host": "https://api.x.ai/v1/images/generations"}, "the base URL alone is https://api.x.ai/v1."),
+        ({"host": "https://api.x.ai/images/edits"}, "the base URL alone is https://api.x.ai/v1."),
+        ({"host": "https://proxy.example/grok/v1/files"}, "the base URL alone is https://proxy.example/grok/v1."),
+        ({"host": "https://me:hush@api.x.ai/v1"}, "it has a user before the host"),
+        ({"host": "https://api.x.ai/v1?token=hush"}, "it has a query"),
+        ({"host": "hush://api.x.ai"}, "neither https:// nor http://"),
+        ({"host": "xai-hush12345"}, "it looks like an API key, which belongs into the password"),
+        ({"password": "", "login": "xai-hush"}, "The API key belongs into the password"),
+        ({"conn_type": "http"}, "is of type 'http', not 'grok'"),
+        ({"timeout": "hush"}, "extra timeout (text of 4 characters) is no number of at least 1"),
+        ({"timeout": True}, "extra timeout (a bool) is no number"),
+        ({"max_cost_usd": ["hush"]}, "extra max_cost_usd (a list) is no number of at least 0"),
+        (
+            {"download_hosts": "a.example, https://me:hush@b.example/"},
+            "Entry 2 of the connection's extra download_hosts",
+        ),
+        ({"download_hosts": ["*.hush.example"]}, "there are no wildcards"),
+        ({"download_hosts": {"hush": 1}}, "download_hosts (a dict) is neither text with commas nor a list"),
+    ],
+)
+def test_what_is_in_the_wrong_place_is_told_with_the_remedy_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], remedy: str
+) -> None:
+    connect(monkeypatch, **{"password": KEY, **fields})
+    with pytest.raises(InvalidRequest) as caught:
+        _ = (GrokHook().endpoint, GrokHook().settings)
+    assert remedy in str(caught.value)
+    assert "hush" not in str(caught.value)
+    good, words = GrokHook().test_connection()
+    assert (good, words) == (False, str(caught.value))
+
+
+def test_extras_that_mean_nothing_are_named_with_what_may_have_been_meant(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect(monkeypatch, sandbox, max_cost_us=1, region="hush")
+    good, words = GrokHook().test_connection()
+    assert not good
+    assert "'max_cost_us' (did you mean 'max_cost_usd'?), 'region'." in words
+    assert "Connection 'grok_default' has extras that mean nothing: 'max_cost_us'" in caplog.text
+    assert "hush" not in caplog.text + words
+
+
+CHAPTER = Path(grok.__file__).parents[1] / "docs" / "connection.md"
+
+
+def test_the_form_says_what_the_manual_says() -> None:
+    lines = CHAPTER.read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    manual = {cell[0].strip("`"): cell[1:] for cell in cells if len(cell) == 3}
+    info: dict[str, Any] = get_provider_info()  # type: ignore[no-untyped-call]
+    fields = info["connection-types"][0]["conn-fields"]
+    assert {name: manual[name][1].replace("`", "") for name in EXTRAS} == {
+        name: field["description"] for name, field in fields.items()
+    }
+    defaults = {name: str(one["schema"]["default"]) for name, one in fields.items() if "default" in one["schema"]}
+    assert {name: manual[name][0] for name in defaults} == defaults
+    waits = [f"{KINDS[kind].recovery_wait:.0f}" for kind in ("image", "video", "batch")]
+    assert re.findall(r"\d+", manual["recovery_wait"][0]) == waits
+
+
+def test_the_form_has_a_field_for_each_extra_that_is_read() -> None:
+    info: dict[str, Any] = get_provider_info()  # type: ignore[no-untyped-call]
+    assert tuple(info["connection-types"][0]["conn-fields"]) == EXTRAS
 
 
 @pytest.mark.parametrize("key", ["", "  ", "xai-two words", "xai-zero\u200bwidth", "xai-line\nend"])
@@ -87,7 +183,7 @@ def test_extras_that_are_left_empty_are_the_usual_ones(monkeypatch: pytest.Monke
     ("name", "value", "bounds"),
     [
         ("timeout", 0, "at least 1"),
-        ("timeout", "fast", "at least 1"),
+        ("timeout", "-5", "at least 1"),
         ("max_attempts", -1, "at least 1"),
         ("max_in_flight", 0.5, "at least 1"),
         ("timeout", "inf", "at least 1"),

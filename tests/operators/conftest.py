@@ -9,3 +9,5 @@ from tests.airflow_task import unused as unused
 from tests.airflow_task import web_page as web_page
 from tests.batch_run import memory as memory
 from tests.batch_run import settle as settle
+from tests.object_storage import storage as storage
+from tests.object_storage import storage_server as storage_server

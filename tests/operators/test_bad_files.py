@@ -252,7 +252,9 @@ def test_what_is_no_file_id_is_refused_unsent(
 @pytest.mark.parametrize(
     ("operator", "arguments"), [(GrokShareOperator, {}), (GrokDownloadOperator, {"destination": "/tmp/x/"})]
 )
-def test_a_file_that_is_gone_is_named(sandbox: Sandbox, operator: type[Any], arguments: dict[str, Any]) -> None:
+def test_a_file_that_is_gone_is_named(
+    sandbox: Sandbox, time: Time, operator: type[Any], arguments: dict[str, Any]
+) -> None:
     message = refused(operator, file="file_gone", **arguments)
     assert "file_gone" in message
     assert "has expired" in message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,15 @@ NEVER_SENT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "an http URL": ({"image": "http://example.com/a.png"}, ["http://example.com", "only https", "GrokUploadOperator"]),
     "a list for one source": ({"image": ["file_1", "file_2"]}, ["a list of 2", "images=[...]", ".expand(image=...)"]),
     "text of a list": ({"image": "['file_1', 'file_2']"}, ["a list of 2", "images=", ".expand(image=...)"]),
+    "bytes": ({"image": b"\x89PNG"}, ["image= got 4 bytes", "upload it first with GrokUploadOperator"]),
+    "a path object": ({"image": Path("hero.png")}, ["image= got a path", "GrokUploadOperator"]),
+    "a pair of a mapped dict": ({"image": ("hero", "file_1")}, ["a tuple of 2", ".expand(image=...), over a list"]),
+    "a pair with several sources": ({"images": ("hero", ["file_1", "file_2"])}, ["a pair of a key ('hero')"]),
+    "a prompt that rendered to nothing": ({"image": "file_1", "prompt": "None"}, ["A template rendered None"]),
+    "a prompt of bytes": ({"image": "file_1", "prompt": b"red"}, ["prompt=b'red'", "value.decode()"]),
+    "half an emoji": ({"image": "file_1", "prompt": "red \ud83d"}, ["half a character (U+D83D at position 4)"]),
+    "NaN": ({"image": "file_1", "request_params": {"seed": float("nan")}}, ["seed=nan", "a finite one"]),
+    "a moment in the fields": ({"image": "file_1", "request_params": {"at": NAIVE}}, ["at=datetime", "JSON"]),
     "no source": ({}, ["either image=", "or images=", "neither"]),
     "a source that rendered to nothing": ({"image": "None"}, ["either image=", "neither"]),
     "both kinds of source": ({"image": "file_1", "images": ["file_1", "file_2"]}, ["image=", "images=", "both"]),

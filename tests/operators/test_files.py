@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pendulum
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from airflow_provider_grok.hooks.grok import GrokHook
 from airflow_provider_grok.operators.files import (
     GrokDeleteOperator,
     GrokDownloadOperator,
@@ -32,6 +35,17 @@ def upload(source: Any, **arguments: Any) -> TaskRun:
 
 def share(file: Any, **arguments: Any) -> TaskRun:
     return TaskRun(GrokShareOperator, **{"task_id": "share", "file": file, **arguments})
+
+
+@contextmanager
+def travel(sandbox: Sandbox) -> Iterator[None]:
+    """Let pendulum live by the sandbox's clock."""
+    real = pendulum.now
+    pendulum.now = lambda tz=None: pendulum.from_timestamp(sandbox.clock.now())
+    try:
+        yield
+    finally:
+        pendulum.now = real
 
 
 def uploads(sandbox: Sandbox) -> int:
@@ -172,6 +186,22 @@ def test_a_link_may_end_at_a_time(sandbox: Sandbox, store: Store) -> None:
     assert run.receipt["files"][0]["public_url_expires_at"] == pytest.approx(end.timestamp(), abs=3)
 
 
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.5, 0.7, 0.999])
+def test_a_file_and_its_link_may_be_given_the_same_end(
+    sandbox: Sandbox, time: Time, tmp_path: Path, part: float
+) -> None:
+    sandbox.clock.advance(1 - sandbox.clock.now() % 1 + part)
+    end = datetime.fromtimestamp(sandbox.clock.now() + 5 * 3600.25, timezone.utc)
+    with travel(sandbox):
+        file_id = upload(str(picture(tmp_path / "hero.png")), expires_at=end).execute()
+        sandbox.clock.advance(0.4)
+        run = share(file_id, expires_at=end.isoformat())
+        run.execute()
+        assert GrokHook().share(file_id, expires_at=end) == run.xcom["public_url"]
+    (row,) = run.receipt["files"]
+    assert row["public_url_expires_at"] == row["expires_at"] == pytest.approx(end.timestamp(), abs=2)
+
+
 @pytest.mark.parametrize("shape", [list, str, lambda ids: [[ids[0]], None, [ids[1]]]])
 def test_shared_files_may_come_in_any_shape(sandbox: Sandbox, store: Store, shape: Callable[[list[str]], Any]) -> None:
     ids = [store(shade=0), store(shade=1)]
@@ -181,6 +211,35 @@ def test_shared_files_may_come_in_any_shape(sandbox: Sandbox, store: Store, shap
     assert run.xcom["public_url"] == urls
 
 
+@pytest.mark.parametrize(
+    "captions",
+    [
+        lambda ids: {ids[0]: "one", "file_moderated": "two", ids[1]: "three"},
+        lambda ids: [{ids[1]: "three"}, {ids[0]: "one"}],
+        lambda ids: str({ids[0]: "one", ids[1]: "three"}),
+        lambda ids: [
+            {"files": [{"file_id": file_id}], "request": {"prompt": prompt}}
+            for file_id, prompt in ((ids[0], "one"), (None, "two"), (ids[1], "three"))
+        ],
+    ],
+)
+def test_captions_that_go_with_file_ids_outlast_a_moderated_picture(
+    sandbox: Sandbox, store: Store, captions: Callable[[list[str]], Any]
+) -> None:
+    ids = [store(shade=0), store(shade=1)]
+    run = share(ids, captions=captions(ids))
+    urls = run.execute()
+    review = run.xcom["review_markdown"]
+    assert review.index("### 1. one") < review.index(urls[0]) < review.index("### 2. three") < review.index(urls[1])
+
+
+def test_the_caption_of_a_hole_in_the_list_of_files_is_left_out(sandbox: Sandbox, store: Store) -> None:
+    run = share([store(shade=0), None, store(shade=1)], captions=["one", "two", "three"])
+    run.execute()
+    assert "two" not in run.xcom["review_markdown"]
+    assert "### 2. three" in run.xcom["review_markdown"]
+
+
 def test_nothing_to_share_is_nothing(sandbox: Sandbox) -> None:
     run = share(None)
     assert run.execute() == []
@@ -188,13 +247,22 @@ def test_nothing_to_share_is_nothing(sandbox: Sandbox) -> None:
     assert sandbox.journal == []
 
 
-def test_links_that_were_made_are_told_before_a_failure(sandbox: Sandbox, store: Store) -> None:
+def test_links_that_were_made_are_told_before_a_failure(sandbox: Sandbox, store: Store, time: Time) -> None:
     run = share([store(), "file_gone"])
     with pytest.raises(AirflowFailException, match="file_gone"):
         run.execute()
     assert len(run.xcom["public_url"]) == 1
     assert len(run.receipt["files"]) == 1
     assert run.xcom["public_url"][0] in run.xcom["review_markdown"]
+
+
+def test_a_link_that_ends_early_is_prolonged_to_its_files_end(sandbox: Sandbox, store: Store, time: Time) -> None:
+    file_id = store(expires_after="86400")
+    first = share(file_id, expires_after=3600).execute()
+    run = share(file_id)
+    assert run.execute() == first
+    (row,) = run.receipt["files"]
+    assert row["public_url_expires_at"] == pytest.approx(row["expires_at"], abs=10)
 
 
 def test_sharing_twice_keeps_the_link(sandbox: Sandbox, store: Store) -> None:
@@ -255,6 +323,47 @@ def test_files_of_one_name_do_not_overwrite_each_other(sandbox: Sandbox, store: 
     written = TaskRun(GrokDownloadOperator, file=ids, destination=folder, max_concurrency="2").execute()
     assert [Path(path).name for path in written] == ["same.png", f"same.{ids[1]}.png", f"same.{ids[2]}.png"]
     assert len({Path(path).read_bytes() for path in written}) == 3
+
+
+def test_downloads_of_several_tasks_into_one_folder_do_not_overwrite_each_other(
+    sandbox: Sandbox, store: Store, tmp_path: Path
+) -> None:
+    ids = [store(name, shade=shade) for shade, name in enumerate(("same.png", "same.png", "a/same.png"))]
+    folder = tmp_path / "out"
+    for _ in range(2):
+        written = [TaskRun(GrokDownloadOperator, file=one, destination=f"{folder}/").execute() for one in ids]
+        assert [Path(path).name for path in written] == ["same.png", f"same.{ids[1]}.png", f"same.{ids[2]}.png"]
+    assert len({path.read_bytes() for path in folder.iterdir()}) == len(list(folder.iterdir())) == 3
+
+
+def test_names_that_some_file_system_takes_for_one_are_told_apart(
+    sandbox: Sandbox, store: Store, tmp_path: Path
+) -> None:
+    ids = [store(name, shade=shade) for shade, name in enumerate(("Hero.png", "hero.PNG".lower(), "h:ero.png"))]
+    sandbox.backend.store.change("UPDATE files SET filename = 'h?ero.png' WHERE id = ?", ids[1])
+    written = TaskRun(GrokDownloadOperator, file=ids, destination=f"{tmp_path}/out/").execute()
+    assert [Path(path).name for path in written] == ["Hero.png", "h_ero.png", f"h_ero.{ids[2]}.png"]
+    ids.append(store("hero.png", shade=4))
+    written = TaskRun(GrokDownloadOperator, file=[ids[0], ids[3]], destination=f"{tmp_path}/two/").execute()
+    assert [Path(path).name for path in written] == ["Hero.png", f"hero.{ids[3]}.png"]
+
+
+def test_a_name_keeps_its_letters(sandbox: Sandbox, store: Store, tmp_path: Path) -> None:
+    run = TaskRun(GrokDownloadOperator, file=store("写真 (1).png"), destination=f"{tmp_path}/out/")
+    assert Path(run.execute()).name == "写真 (1).png"
+    (row,) = run.receipt["files"]
+    assert (row["filename"], row["url"]) == ("写真 (1).png", f"{tmp_path}/out/写真 (1).png")
+
+
+@pytest.mark.parametrize("as_path", [str, Path])
+def test_a_folder_that_exists_needs_no_slash(
+    sandbox: Sandbox, store: Store, tmp_path: Path, as_path: Callable[[Path], Any]
+) -> None:
+    (tmp_path / "out").mkdir()
+    ids = [store("a.png"), store("b.png", shade=1)]
+    TaskRun(GrokDownloadOperator, file=ids, destination=as_path(tmp_path / "out")).execute()
+    TaskRun(GrokDownloadOperator, file=store("c.png", shade=2), destination=as_path(tmp_path / "out")).execute()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png", "c.png"]
 
 
 @pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", ".hidden.png", "a/b/evil.png", "...png"])

@@ -192,6 +192,17 @@ def test_the_key_is_in_no_rendered_field(sandbox: Sandbox) -> None:
     assert sandbox.api_key not in str(run.store.values)
 
 
+@pytest.mark.parametrize("field", ["prompt", "filename", "user", "request_params"])
+def test_a_field_that_rendered_to_the_key_is_refused_before_anything_is_sent(sandbox: Sandbox, field: str) -> None:
+    value: Any = f"a mug {sandbox.api_key}"
+    run = generate(**{field: {"style": value} if field == "request_params" else value})
+    with pytest.raises(AirflowFailException, match="holds the API key of the connection"):
+        run.execute()
+    assert not sandbox.journal
+    assert sandbox.api_key not in str(run.xcom)
+    assert sandbox.api_key not in str(run.store.values)
+
+
 def test_arguments_are_by_name_only() -> None:
     with pytest.raises(TypeError):
         GrokImagineGenerateOperator("a red bicycle")  # type: ignore[call-arg]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow.sdk.serde import serialize
 
 from airflow_provider_grok.operators.images import GrokImagineEditOperator, GrokImagineGenerateOperator
@@ -170,13 +170,19 @@ def test_a_job_that_is_gone_is_known_by_its_file(slow: Sandbox, time: Time) -> N
     assert len(slow.ledger.charges) == 1
 
 
-def test_a_job_that_is_gone_without_a_file_is_an_error_that_names_it(slow: Sandbox, time: Time) -> None:
+def test_a_job_that_is_gone_without_a_file_until_its_timeout_is_bought_again_in_words(
+    slow: Sandbox, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
     slow.faults.add({**POST, "action": {"fail": "internal_error"}})
     run = generate()
     trigger = run.defer()
     slow.faults.add({"method": "GET", "path": f"/v1/images/{trigger.job.id}", "times": None, "action": {"status": 404}})
-    with pytest.raises(AirflowException, match=trigger.job.id):
-        run.resume(event_of(trigger))
+    event = event_of(trigger)
+    assert slow.clock.now() >= trigger.deadline
+    with pytest.raises(TaskDeferred):
+        run.resume(event)
+    assert f"{trigger.job.id} is unknown to the server" in caplog.text
+    assert len(paid(slow)) == 2
 
 
 # -- the trigger does not come back --------------------------------------------------------------------------------

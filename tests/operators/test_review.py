@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from airflow_provider_grok.flows.files.result_store import StoredResult
-from airflow_provider_grok.operators.review import Caption, captions_of, plain, review_markdown
+from airflow_provider_grok.operators.review import costs_of, plain, review_markdown
 
 URL = "https://files-cdn.x.ai/token/file_1.png"
 
 
 def test_a_picture_is_shown_with_number_words_cost_link_and_end() -> None:
     row = StoredResult("file_1", "hero.png", None, URL, 1_795_003_600)
-    text = review_markdown([row], [Caption("Red hero", 0.07)], "share")
+    text = review_markdown([row], ["Red hero"], "share", {"file_1": 0.07})
     assert text.splitlines() == [
         "## share",
         "",
@@ -52,14 +52,14 @@ def test_a_film_is_linked_and_not_shown_as_a_picture() -> None:
 
 def test_a_file_without_a_link_is_counted_and_not_shown() -> None:
     rows = [StoredResult("file_1", "a.png", None, URL), StoredResult("file_2", "b.png")]
-    text = review_markdown(rows, [Caption("one"), Caption("two")], "share")
+    text = review_markdown(rows, ["one", "two"], "share")
     assert "2 to look at." in text
     assert "two" not in text
 
 
 def test_foreign_text_cannot_make_markup() -> None:
     hostile = "](https://evil.example) <img src=x>\n# big *bold* `code` | cell"
-    text = review_markdown([StoredResult("file_1", "a.png", None, URL)], [Caption(hostile)], "share")
+    text = review_markdown([StoredResult("file_1", "a.png", None, URL)], [hostile], "share")
     assert "\n# big" not in text
     assert "](https://evil" not in text.replace("\\](https", "")
     assert "<img" not in text.replace("\\<", "")
@@ -69,11 +69,11 @@ def test_foreign_text_cannot_make_markup() -> None:
 
 def test_captions_belong_to_their_files() -> None:
     rows = [StoredResult(f"file_{n}", f"{n}.png", None, f"{URL}{n}") for n in range(3)]
-    text = review_markdown(rows, [Caption("one"), Caption("two"), Caption("three")], "share")
+    text = review_markdown(rows, ["one", "two", "three"], "share")
     assert text.index("one") < text.index(f"{URL}0") < text.index("two") < text.index(f"{URL}1")
 
 
-def test_a_receipt_is_a_caption_with_prompt_and_cost_for_each_of_its_files() -> None:
-    receipt = {"files": [{}, {}], "request": {"prompt": "a bike"}, "usage": {"cost_usd": 0.08}}
-    assert captions_of(receipt) == [Caption("a bike", 0.04)] * 2
-    assert captions_of("words") == [Caption("words")]
+def test_a_receipt_tells_what_each_of_its_files_cost() -> None:
+    rows = [{"file_id": "file_1"}, {"file_id": "file_2"}, {"file_id": None}]
+    receipt = {"files": rows, "request": {"prompt": "a bike"}, "usage": {"cost_usd": 0.08}}
+    assert costs_of([receipt, "words"]) == {"file_1": 0.04, "file_2": 0.04}

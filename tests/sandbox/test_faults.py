@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from airflow_provider_grok.sandbox import body_limits
 from airflow_provider_grok.sandbox.faults import Faults
 from airflow_provider_grok.sandbox.server import Sandbox
 
@@ -93,6 +94,14 @@ def test_truncate_promises_more_than_comes(
 def test_delay_comes_before_the_answer(sandbox: Sandbox, client: httpx.Client) -> None:
     sandbox.faults.add({"action": {"delay": 0.05}})
     assert client.get("/me").elapsed.total_seconds() >= 0.05
+
+
+def test_a_delay_before_the_work_does_not_count_as_a_slow_body(
+    monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, client: httpx.Client
+) -> None:
+    monkeypatch.setattr(body_limits, "BODY_SECONDS", 0.05)
+    sandbox.faults.add({"action": {"delay": 0.2}})
+    assert client.post("/images/generations", json=IMAGE).status_code == 200
 
 
 def test_an_order_that_means_nothing_is_refused_in_words() -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
+from airflow_provider_grok.api import media
+from airflow_provider_grok.hooks.grok import GrokHook
+from airflow_provider_grok.operators.files import GrokDeleteOperator
 from airflow_provider_grok.sandbox.server import Sandbox
 from airflow_provider_grok.sensors.files import GrokFileSensor
-from tests.airflow_task import TaskRun, connect
+from tests.airflow_task import TaskRun, connect, picture
 
 Store = Callable[..., str]
 
@@ -30,6 +34,33 @@ def test_a_name_is_waited_for_and_its_newest_file_returned(sandbox: Sandbox, sto
 def test_a_filter_is_waited_for_and_all_of_its_files_returned_oldest_first(sandbox: Sandbox, store: Store) -> None:
     first, _, third = store("a.png"), store("b.jpg"), store("c.png")
     assert sensor(filter='content_type = "image/png"').execute() == [first, third]
+
+
+def test_the_upload_of_a_file_is_found_by_the_files_name(sandbox: Sandbox, store: Store, tmp_path: Path) -> None:
+    store("hero.0123456789ab.jpg")
+    store("superhero.0123456789ab.png", shade=1)
+    assert not sensor(filename="hero.png").fresh().poke({}).is_done
+    uploaded = GrokHook().upload(picture(tmp_path / "hero.png"))
+    assert sensor(filename="hero.png").execute() == uploaded
+    newest = store("hero.png", shade=2)
+    assert sensor(filename="hero.png").execute() == newest
+
+
+def test_a_filter_that_finds_one_file_gives_what_an_image_argument_takes(sandbox: Sandbox, store: Store) -> None:
+    file_id = store("a.png")
+    found = sensor(filter='content_type = "image/png"').execute()
+    assert found == file_id
+    assert media.source(found) == {"file_id": file_id}
+
+
+def test_a_filter_that_finds_one_file_gives_a_list_where_a_task_is_mapped_over_it(
+    sandbox: Sandbox, store: Store
+) -> None:
+    file_id = store("a.png")
+    with DAG("shop", schedule=None):
+        wait = GrokFileSensor(task_id="wait", filter='content_type = "image/png"')
+        GrokDeleteOperator.partial(task_id="delete").expand(file=wait.output)
+    assert wait.poke({}).xcom_value == [file_id]
 
 
 @pytest.mark.parametrize("arguments", [{"filename": "hero.png"}, {"filter": "public_url != null"}])

@@ -17,7 +17,7 @@ from airflow_provider_grok.flows.batches.persist_result import PersistResult
 from airflow_provider_grok.flows.batches.placement import PlacedRow
 from airflow_provider_grok.flows.batches.record import VERSION, check_version, damaged
 from airflow_provider_grok.flows.batches.results import BatchResultStore, twins_among
-from airflow_provider_grok.flows.files.download import check_destination, put
+from airflow_provider_grok.flows.files.destination import check_destination, put
 from airflow_provider_grok.flows.files.upload import upload_once
 from airflow_provider_grok.flows.purchases.chunks import ChunkWriter, read_chunks
 from airflow_provider_grok.flows.purchases.names import manifest_name

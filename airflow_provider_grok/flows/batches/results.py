@@ -27,7 +27,7 @@ from airflow_provider_grok.flows.batches.contents import BatchContents
 from airflow_provider_grok.flows.batches.manifest import Row, State, StoredResultFile
 from airflow_provider_grok.flows.batches.placement import PlacedRow
 from airflow_provider_grok.flows.batches.rows import row_filename
-from airflow_provider_grok.flows.files.download import exists, put
+from airflow_provider_grok.flows.files.destination import exists, put
 from airflow_provider_grok.flows.files.result_store import ResultStore, StoredResult, with_link
 from airflow_provider_grok.flows.purchases.key import digest_of
 from airflow_provider_grok.flows.purchases.names import bearing, result_name, split_batch_name
@@ -332,7 +332,7 @@ class BatchResultStore:
             target = f"{(self.destination or '').rstrip('/')}/{name}"
             try:
                 yield BlockingCall(lambda: put(copy, target))
-            except errors.InvalidRequest as error:
+            except errors.GrokError as error:
                 # It could be written to when this began, so a later try may find it so again.
                 raise errors.GrokError(f"{error} {(yield from self._keep_meanwhile(asset, copy, name))}") from error
         return StoredResultFile(url=target, filename=name, bytes=length, sha256=sha256)

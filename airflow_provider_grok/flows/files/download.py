@@ -3,154 +3,176 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import shutil
+import logging
 import tempfile
-import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_grok.api import errors, files, wire
-from airflow_provider_grok.api.call import BlockingCall, Flow
+from airflow_provider_grok.api.call import BlockingCall, Flow, Now
 from airflow_provider_grok.api.endpoint import Endpoint
+from airflow_provider_grok.flows.files.destination import (
+    beside,
+    check_destination,
+    exists,
+    in_folder,
+    is_folder,
+    put,
+    put_new,
+    safe_name,
+    same_to_a_file_system,
+    with_id,
+)
+from airflow_provider_grok.flows.files.settle import SETTLING, settled
+from airflow_provider_grok.flows.files.storage import OpenStorage, local_path, storage_errors
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._ -]+")
+T = TypeVar("T")
+
+__all__ = ["Downloaded", "check_destination", "download_all", "download_to", "exists", "put", "safe_name"]
 
 
-def download_to(file_id: str, target: str) -> Flow[str]:
-    """Write a stored file to a path or object-storage URL, and return that.
+@dataclass(frozen=True)
+class Downloaded:
+    """A file that was written.
+
+    :param file: the stored file.
+    :param url: path or URL where it is.
+    """
+
+    file: files.File
+    url: str
+
+
+def download_to(
+    file_id: str,
+    target: str,
+    *,
+    open_storage: OpenStorage | None = None,
+    until: float | None = None,
+    log: logging.Logger | Any = None,
+) -> Flow[Downloaded]:
+    """Write a stored file to a path or object-storage URL.
 
     :param file_id: the file.
-    :param target: where to; one that ends in `/` is a folder, and the file keeps its name.
+    :param target: where to; in a folder the file keeps its name, and no other file is overwritten.
+    :param open_storage: how object storage is opened; None: as the hook said.
+    :param until: unix seconds after which a 404 is believed; None: a minute from now.
+    :param log: where to tell what happens.
     :raises InvalidRequest: for a target that cannot be written.
     :raises NotAnApiResponse: when other bytes came than are stored, such as a proxy's page.
     """
-    if target.endswith("/"):
-        (target,) = yield from names_of([file_id], target)
-    file = yield from files.get(file_id)
-    with tempfile.TemporaryDirectory(prefix="grok-") as folder:
-        copy = Path(folder) / "file"
-        got = yield from files.content(file_id, copy)
-        if file.bytes not in (0, got.length):
-            raise errors.NotAnApiResponse(
-                f"{file_id} has {file.bytes} bytes, and {got.length} came ({got.content_type or 'no content type'}). "
-                "Something between may have answered in the API's place; a retry asks again."
-            )
-        yield BlockingCall(lambda: put(copy, target))
-    return target
+    file = yield from settled(files.get(file_id), until)
+    folder = yield BlockingCall(lambda: is_folder(target))
+    name = safe_name(file.filename, file.id) if folder else None
+    return (yield from _write(file, target, name, open_storage, until, log))
+
+
+def _write(
+    file: files.File,
+    target: str,
+    name: str | None,
+    open_storage: OpenStorage | None,
+    until: float | None,
+    log: logging.Logger | Any,
+) -> Flow[Downloaded]:
+    """Write a file to a target, or under a name into a folder."""
+    place = target if name is None else in_folder(target, name)
+    with _copy_for(place) as copy:
+        got = yield from settled(files.content(file.id, copy), until)
+        _check_length(file, got)
+        if name is None:
+            url = target
+            yield BlockingCall(lambda: put(copy, target, open_storage))
+        else:
+            url = yield BlockingCall(lambda: put_new(copy, target, name, file.id, open_storage))
+    (log or logging.getLogger(__name__)).info("Wrote %s (%d bytes) to %s.", file.id, got.length, url)
+    return Downloaded(file, url)
+
+
+@contextmanager
+def _copy_for(place: str) -> Iterator[Path]:
+    """A file to stream to: beside a local target, so that it need not be copied again."""
+    path = local_path(place)
+    if path is None:
+        with tempfile.TemporaryDirectory(prefix="grok-") as folder:
+            # The ending tells a storage's client the content type.
+            yield Path(folder) / f"file{path_ending(place)}"
+        return
+    with storage_errors(place, "written"), beside(path) as copy:
+        yield copy
+
+
+def path_ending(place: str) -> str:
+    """The ending of a path or URL, with its dot.
+
+    :param place: path or URL.
+    """
+    return Path(place.rpartition("/")[2]).suffix
+
+
+def _check_length(file: files.File, got: files.Fetched) -> None:
+    if file.bytes not in (0, got.length):
+        raise errors.NotAnApiResponse(
+            f"{file.id} has {file.bytes} bytes, and {got.length} came ({got.content_type or 'no content type'}). "
+            "Something between may have answered in the API's place; a retry asks again."
+        )
 
 
 async def download_all(
-    endpoint: Endpoint, file_ids: Sequence[str], destination: str, max_concurrency: int
-) -> list[str | BaseException]:
+    endpoint: Endpoint,
+    file_ids: Sequence[str],
+    destination: str,
+    max_concurrency: int,
+    *,
+    open_storage: OpenStorage | None = None,
+    log: logging.Logger | Any = None,
+) -> list[Downloaded | BaseException]:
     """Write several files, many at a time; what went wrong with one stands in its place.
 
     :param endpoint: where and as whom.
     :param file_ids: the files.
-    :param destination: path or URL; one that ends in `/` is a folder.
+    :param destination: path or URL; a folder for several files.
     :param max_concurrency: how many files at a time.
-    :raises GrokError: when a file's name cannot be had; nothing is written then.
+    :param open_storage: how object storage is opened; None: as the hook said.
+    :param log: where to tell what happens.
     """
     gate = asyncio.Semaphore(max_concurrency)
+    until = await wire.arun(endpoint, _minute_from_now())
 
-    async def one(file_id: str, target: str) -> str:
+    async def carry(work: Flow[T]) -> T:
         async with gate:
-            return await wire.arun(endpoint, download_to(file_id, target))
+            return await wire.arun(endpoint, work)
 
-    targets = await wire.arun(endpoint, names_of(file_ids, destination))
-    return await asyncio.gather(*map(one, file_ids, targets), return_exceptions=True)
+    async def write(found: files.File | BaseException, name: str | None) -> Downloaded:
+        if isinstance(found, BaseException):
+            raise found
+        return await carry(_write(found, destination, name, open_storage, until, log))
 
-
-def names_of(file_ids: Sequence[str], destination: str) -> Flow[list[str]]:
-    """Where each of several files goes: no two to the same place.
-
-    :param file_ids: the files.
-    :param destination: path or URL; one that ends in `/` is a folder.
-    """
-    if not destination.endswith("/"):
-        return [destination for _ in file_ids]
-    targets: list[str] = []
-    for file_id in file_ids:
-        file = yield from files.get(file_id)
-        name = safe_name(file.filename, file_id)
-        if destination + name in targets:
-            stem, dot, ending = name.rpartition(".")
-            name = f"{stem or ending}.{safe_name(file_id, 'file')}{dot if stem else ''}{ending if stem else ''}"
-        targets.append(destination + name)
-    return targets
+    looks = [carry(settled(files.get(file_id), until)) for file_id in file_ids]
+    found = await asyncio.gather(*looks, return_exceptions=True)
+    folder = await asyncio.to_thread(is_folder, destination)
+    names = _names(found) if folder else [None for _ in found]
+    return await asyncio.gather(*map(write, found, names), return_exceptions=True)
 
 
-def safe_name(name: str, otherwise: str) -> str:
-    """A server's file name as the name of a local file: never a path, never hidden.
-
-    :param name: the name as the server gave it.
-    :param otherwise: what to take where nothing of it is left.
-    """
-    flat = _UNSAFE.sub("_", name.replace("\\", "/").rpartition("/")[2]).lstrip(". ")
-    return flat[-200:] or _UNSAFE.sub("_", otherwise)
-
-
-def put(copy: Path, target: str) -> None:
-    """Move a whole local file to a path or an object-storage URL.
-
-    :param copy: the local file.
-    :param target: where to; folders are made.
-    :raises InvalidRequest: when it cannot be written there.
-    """
-    try:
-        there = _at(target)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(there, Path):
-            shutil.move(copy, there)
-            return
-        with copy.open("rb") as local, there.open("wb") as out:
-            shutil.copyfileobj(local, out, 2**20)
-    except (OSError, ImportError, ValueError) as error:
-        raise errors.InvalidRequest(
-            f"{target} cannot be written ({type(error).__name__}: {errors.clean(str(error))}). "
-            "Check the destination, its rights and the provider of its storage."
-        ) from error
+def _names(found: Sequence[files.File | BaseException]) -> list[str | None]:
+    """The names of several files in one folder: of equal ones the first keeps it, the others bear their id."""
+    taken: set[str] = set()
+    names: list[str | None] = []
+    for file in found:
+        name = None
+        if isinstance(file, files.File):
+            name = safe_name(file.filename, file.id)
+            if same_to_a_file_system(name) in taken:
+                name = with_id(name, file.id)
+            taken.add(same_to_a_file_system(name))
+        names.append(name)
+    return names
 
 
-def exists(target: str) -> bool:
-    """Whether there is something at a path or object-storage URL already.
-
-    :param target: path or URL.
-    :raises GrokError: when the storage does not say.
-    """
-    try:
-        return bool(_at(target).exists())
-    except Exception as error:  # every storage has exceptions of its own
-        raise errors.GrokError(
-            f"{target} could not be looked for: {errors.clean(f'{type(error).__name__}: {error}')}"
-        ) from error
-
-
-def check_destination(folder: str) -> None:
-    """See that a folder can be written to, before anything is fetched that is meant for it.
-
-    :param folder: path or object-storage URL.
-    :raises InvalidRequest: when it cannot.
-    """
-    target = f"{folder.rstrip('/')}/.grok-{uuid.uuid4().hex[:12]}"
-    with tempfile.TemporaryDirectory(prefix="grok-") as here:
-        probe = Path(here) / "probe"
-        probe.write_bytes(b"probe")
-        put(probe, target)
-    # Who may write may not always delete; then a file of five bytes stays.
-    with suppress(Exception):
-        _at(target).unlink()
-
-
-def _at(target: str) -> Any:
-    """A path, or an object in a storage that Airflow knows.
-
-    :param target: path or object-storage URL.
-    """
-    if "://" not in target:
-        return Path(target).expanduser()
-    from airflow.sdk import ObjectStoragePath
-
-    return ObjectStoragePath(target)
+def _minute_from_now() -> Flow[float]:
+    now: float = yield Now()
+    return now + SETTLING

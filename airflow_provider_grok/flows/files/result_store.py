@@ -6,17 +6,21 @@ import base64
 import binascii
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from airflow_provider_grok.api import errors, files
-from airflow_provider_grok.api.call import Flow, Sleep
+from airflow_provider_grok.api.call import Flow, Now, Sleep
 from airflow_provider_grok.api.endpoint import Endpoint
-from airflow_provider_grok.api.kinds import is_result
+from airflow_provider_grok.api.media_content import check_result
+from airflow_provider_grok.api.storage import LONGEST_LIFE, SHORTEST_LIFE
+from airflow_provider_grok.flows.files.settle import settled
 
 #: Seconds between two tries to store what the server did not store.
 PAUSES = (5.0, 30.0, 60.0)
+#: Seconds that a request may take to arrive: a public URL that ends so shortly before its file is asked to end with it.
+LATENCY = 5
 
 
 class Media(Protocol):
@@ -169,9 +173,7 @@ def _store(keeping: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
     with tempfile.TemporaryDirectory(prefix="grok-") as folder:
         path = Path(folder) / "asset"
         yield from _obtain(keeping.endpoint, media, path)
-        kind = files.media_type(path)
-        if not is_result(kind):
-            raise errors.NotAnApiResponse(f"The result's link led to {kind}, which is neither a picture nor a video.")
+        check_result(path)
         file = yield from files.upload(path, filename=name, expires_after=keeping.expires_after)
     return (yield from with_link(keeping, StoredResult.of_file(file)))
 
@@ -201,17 +203,64 @@ def lives_long_enough(file: files.File, wanted: int | None, now: float) -> bool:
 
 
 def with_link(keeping: ResultStore, row: StoredResult, trouble: str | None = None) -> Flow[StoredResult]:
-    """Give a stored file its public link, where one is wanted and missing; never a reason to lose the file.
+    """Give a stored file its public URL, where one is wanted and missing or ends too soon; never a reason to lose it.
 
     :param keeping: how.
     :param row: the stored file.
-    :param trouble: why the server made no link.
+    :param trouble: why the server made no public URL.
     """
-    if keeping.link is None or keeping.link is False or row.public_url or not row.file_id:
+    if keeping.link is None or keeping.link is False or not row.file_id:
         return row
+    now: float = yield Now()
+    if row.public_url and _lasts(row, keeping.link_seconds, now):
+        return row
+    seconds = public_url_seconds(row, keeping.link_seconds, now)
     try:
-        link = yield from files.share(row.file_id, expires_after=keeping.link_seconds)
+        link = yield from settled(files.share(row.file_id, expires_after=seconds))
     except errors.GrokError as error:
-        why = f" (at first: {errors.clean(trouble)})" if trouble else ""
-        return StoredResult(**{**row.row(), "reason": f"stored, but without its public link{why}: {error.brief}"})
-    return StoredResult(**{**row.row(), "public_url": link.public_url, "public_url_expires_at": link.expires_at})
+        return _without_link(row, trouble, error, now)
+    return replace(row, public_url=link.public_url, public_url_expires_at=link.expires_at)
+
+
+def public_url_seconds(row: StoredResult, seconds: int | None, now: float) -> int | None:
+    """What lifetime to ask for, so that a public URL lives as long as is wanted, and no longer than its file.
+
+    Without a lifetime the API gives a new public URL the end of its file, but one that is there keeps its own end.
+
+    :param row: the stored file.
+    :param seconds: the lifetime that is wanted; None: as long as the file's.
+    :param now: unix seconds.
+    """
+    left = None if row.expires_at is None else int(row.expires_at - now) - LATENCY
+    if left is not None and (seconds is None or seconds > left):
+        seconds = left
+    elif seconds is not None:
+        return seconds
+    if row.public_url is None or row.public_url_expires_at is None or (seconds or LONGEST_LIFE) < SHORTEST_LIFE:
+        return None
+    return min(seconds or LONGEST_LIFE, LONGEST_LIFE)
+
+
+def _without_link(row: StoredResult, trouble: str | None, error: errors.GrokError, now: float) -> StoredResult:
+    why = f" (at first: {errors.clean(trouble)})" if trouble else ""
+    if row.public_url and (row.public_url_expires_at or 0) > now:
+        return replace(
+            row, reason=f"stored, but its public link ends soon and could not be renewed{why}: {error.brief}"
+        )
+    reason = f"stored, but without its public link{why}: {error.brief}"
+    return replace(row, public_url=None, public_url_expires_at=None, reason=reason)
+
+
+def _lasts(row: StoredResult, seconds: int | None, now: float) -> bool:
+    """Whether a public URL that a file has may stand for one that would be made now: it has half of its time left.
+
+    :param row: the stored file.
+    :param seconds: lifetime of the public URL that is asked for; None: as long as the file's.
+    :param now: unix seconds.
+    """
+    if row.public_url_expires_at is None:
+        return True
+    left = row.public_url_expires_at - now
+    of_file = None if row.expires_at is None else row.expires_at - now
+    wanted = min(one for one in (seconds, of_file, float("inf")) if one is not None)
+    return left > 0 and left >= wanted / 2

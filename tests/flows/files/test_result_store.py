@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from airflow_provider_grok.api import files, wire
+from airflow_provider_grok.flows.files.result_store import ResultStore, StoredResult, with_link
+from airflow_provider_grok.hooks.grok import GrokHook
 from airflow_provider_grok.sandbox.server import Sandbox
-from tests.airflow_task import names
+from tests.airflow_task import Time, names
 from tests.purchase_run import Shop
 
+Store = Callable[..., str]
 POST = {"method": "POST", "path": "/v1/images/generations"}
 
 
@@ -76,4 +82,79 @@ def test_a_link_that_failed_is_made_by_the_share_call(shop: Shop, sandbox: Sandb
     assert row.public_url
     assert row.reason is None
     assert [one["json"] for one in sandbox.journal if one["path"].endswith("/public-url")] == [{"expires_after": 7200}]
+    assert shop.charges == 1
+
+
+# -- public URLs of stored results ---------------------------------------------------------------------------------
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("file_lives", "had", "asked", "made"),
+    [
+        (None, 7 * DAY, 7 * DAY, {}),
+        (None, 4 * DAY, 7 * DAY, {}),
+        (None, 3 * DAY, 7 * DAY, {"expires_after": 7 * DAY}),
+        (None, 5 * HOUR, True, {"expires_after": 30 * DAY}),
+        (10 * DAY, 6 * DAY, True, {}),
+        (10 * DAY, 4 * DAY, True, {"expires_after": 10 * DAY - 6}),
+        (3 * HOUR, 2 * HOUR, 2 * DAY, {}),
+        (3 * HOUR, HOUR, 2 * DAY, {"expires_after": 3 * HOUR - 6}),
+    ],
+)
+def test_a_public_url_with_less_than_half_of_the_asked_time_left_is_made_anew(
+    sandbox: Sandbox,
+    time: Time,
+    store: Store,
+    file_lives: int | None,
+    had: int,
+    asked: int | bool,
+    made: dict[str, int],
+) -> None:
+    end = GrokHook().endpoint
+    file_id = store(**({} if file_lives is None else {"expires_after": str(file_lives)}))
+    wire.run(end, files.share(file_id, had))
+    row = StoredResult.of_file(wire.run(end, files.get(file_id)))
+    before = len(sandbox.journal)
+    again = wire.run(end, with_link(ResultStore(end, "hero.png", None, asked), row))
+    sent = [one["json"] for one in sandbox.journal[before:]]
+    assert sent == ([made] if made else [])
+    assert again.public_url == row.public_url
+    assert again.reason is None
+    assert (again.public_url_expires_at == row.public_url_expires_at) is (not made)
+
+
+def test_a_public_url_that_has_ended_is_made_anew(sandbox: Sandbox, time: Time, store: Store) -> None:
+    end = GrokHook().endpoint
+    file_id = store()
+    wire.run(end, files.share(file_id, HOUR))
+    row = StoredResult.of_file(wire.run(end, files.get(file_id)))
+    sandbox.clock.advance(2 * HOUR)
+    again = wire.run(end, with_link(ResultStore(end, "hero.png", None, DAY), row))
+    assert again.public_url_expires_at == pytest.approx(sandbox.clock.now() + DAY, abs=2)
+
+
+def test_a_dead_public_url_is_not_told_as_a_living_one(sandbox: Sandbox, time: Time, store: Store) -> None:
+    end = GrokHook().endpoint
+    file_id = store()
+    wire.run(end, files.share(file_id, HOUR))
+    row = StoredResult.of_file(wire.run(end, files.get(file_id)))
+    sandbox.clock.advance(2 * HOUR)
+    sandbox.faults.add({"method": "POST", "path": "/v1/files/*", "action": {"status": 400, "body": {"error": "no"}}})
+    again = wire.run(end, with_link(ResultStore(end, "hero.png", None, DAY), row))
+    assert (again.file_id, again.public_url) == (file_id, None)
+    assert "without its public link" in (again.reason or "")
+
+
+# -- results by link are whole -------------------------------------------------------------------------------------
+
+
+def test_a_picture_that_was_cut_off_is_fetched_again(shop: Shop, sandbox: Sandbox, time: Time) -> None:
+    sandbox.faults.add({**POST, "action": {"storage_error": True}})
+    half = {"status": 200, "body": "\u00ff\u00d8\u00ff\u00e0 half", "headers": {"content-type": "image/jpeg"}}
+    sandbox.faults.add({"path": "/imgen/*", "action": half})
+    bought = shop.buy()
+    assert [row.filename for row in bought.rows] == names(sandbox)
     assert shop.charges == 1
