@@ -302,3 +302,32 @@ def test_a_server_that_has_no_room_is_left_to_the_next_try(
 def test_a_kill_before_there_is_a_batch_says_so(settle: Settle, capsys: pytest.CaptureFixture[str]) -> None:
     submission([]).fresh().on_kill()
     assert "before a batch was made" in capsys.readouterr().out
+
+
+def test_more_results_than_a_map_may_have_are_mapped_in_chunks(run_dag: RunDag, tmp_path: Path) -> None:
+    """The manual's way round `max_map_length`: operators that take files take lists."""
+    from airflow_provider_grok.operators.files import GrokDownloadOperator
+
+    with DAG("chunks", schedule=None) as dag:
+        batch = GrokBatchOperator(
+            task_id="batch", requests=[generate_image(f"row-{number}", prompt="a bike") for number in range(7)]
+        )
+        keep = GrokPersistOperator(task_id="keep", batch_id=batch.output)
+
+        @task
+        def in_chunks(ids: list[str], size: int = 3) -> list[list[str]]:
+            return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+        GrokDownloadOperator.partial(task_id="fetch", destination=f"{tmp_path}/").expand(file=in_chunks(keep.output))  # type: ignore[arg-type]
+    assert run_dag(dag).state == "success"
+    assert len(list(tmp_path.glob("*.jpg"))) == 7
+
+
+def test_mapped_lists_are_a_batch_each(run_dag: RunDag) -> None:
+    with DAG("mapped", schedule=None) as dag:
+        lists = [[generate_image(f"{name}-{number}", prompt=name) for number in range(2)] for name in ("a", "b")]
+        batch = GrokBatchOperator.partial(task_id="batch", name="looks").expand(requests=lists)
+        GrokPersistOperator.partial(task_id="keep").expand(batch_id=batch.output)
+    done = run_dag(dag)
+    assert done.state == "success"
+    assert len([one for one in done.journal if one["method"] == "POST" and one["path"] == "/v1/batches"]) == 2
