@@ -465,6 +465,9 @@ class Purchase:
         return self._as_saved().billed() if self.record.key else self.ledger.billed()
 
     def _note_failure(self, failure: errors.GrokError) -> None:
+        if self.record.attempts[-1].state == "failed":
+            # An earlier try has settled it.
+            return
         ticks = getattr(failure, "ticks", None)
         self.record = self.record.with_last(
             state="unknown" if failure.outcome_unknown else "failed",
