@@ -1,7 +1,8 @@
 """A stub of the API's batches and videos for benchmarks: as little work as a server can do, in a process of its own.
 
 Jobs end at random moments of a window. Run as `python -m tests.bench.job_server COUNT BEGIN END`: the window in seconds
-after the start. It prints its port, and at `GET /stats` tells how many requests it took.
+after the start. It prints its port; `GET /stats` tells how many requests each key made, and after `GET /limit/KEY/S`
+that key is answered with 429 for S seconds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +36,8 @@ class Jobs:
         self.start = time.time()
         chance = random.Random(1)
         self.ends = [self.start + chance.uniform(begin, end) for _ in range(count)]
-        self.requests = self.limited_until = 0.0
+        self.by_key: Counter[str] = Counter()
+        self.limits: dict[str, float] = {}
 
     def batch(self, number: int, now: float) -> bytes:
         """A batch as a list or a single answer shows it."""
@@ -45,13 +48,20 @@ class Jobs:
             b'"expire_time":"2126-11-26","cancel_time":null,"state":%s}' % (number, state)
         )
 
-    def answer(self, target: str) -> tuple[int, bytes]:
+    def answer(self, target: str, key: str) -> tuple[int, bytes]:
         """Status and body for a GET."""
         path, _, query = target.partition("?")
         now = time.time()
         if path == "/stats":
-            return 200, json.dumps({"requests": self.requests, "ends": self.ends}).encode()
-        self.requests += 1
+            asked = {"requests": self.by_key.total(), "by_key": self.by_key, "ends": self.ends}
+            return 200, json.dumps(asked).encode()
+        if path.startswith("/limit/"):
+            _, _, limited, seconds = path.split("/")
+            self.limits[limited] = now + float(seconds)
+            return 200, b"{}"
+        self.by_key[key] += 1
+        if now < self.limits.get(key, 0.0):
+            return 429, b'{"code":"resource-exhausted","error":"slow down"}'
         if path == "/v1/batches":
             return 200, self._page(query, now)
         kind, _, name = path.removeprefix("/v1/").partition("/")
@@ -78,10 +88,12 @@ async def serve(jobs: Jobs) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                status, body = jobs.answer(head.split(b" ", 2)[1].decode())
+                key = head.partition(b"Bearer ")[2].partition(b"\r")[0].decode()
+                status, body = jobs.answer(head.split(b" ", 2)[1].decode(), key)
+                rest = b"retry-after: %d\r\n" % (jobs.limits[key] - time.time() + 1) if status == 429 else b""
                 writer.write(
-                    b"HTTP/1.1 %d x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
-                    % (status, len(body), body)
+                    b"HTTP/1.1 %d x\r\n%scontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+                    % (status, rest, len(body), body)
                 )
         writer.close()
 
