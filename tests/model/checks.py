@@ -183,6 +183,10 @@ def _not_for_good(run: Run, instance: TaskInstance, ended: Ended) -> None:
         if attempt.team != run.server.team_of(ended.attempt.key):
             run.limits["the key is of another account"] += 1
             continue
+        options = run.server.options
+        if seam.is_cost_limit(ended.end.error or Exception()) and (options.list_drops or options.list_empty):
+            run.limits["the last look was answered untruly"] += 1
+            continue
         _find(run, "ended for good", f"beside {job.id}: {type(ended.end.error).__name__}: {ended.end.error}")
         return
 
