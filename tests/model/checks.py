@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.model import task as seam
 from tests.model.excuses import Pair
 from tests.model.instance import Ended, TaskInstance
-from tests.model.network import Attempt
+from tests.model.network import TIMEOUT, Attempt
 from tests.model.server import Job
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 #: A file that ends within so many seconds is as good as gone.
 SHORT_LIFE = 3700.0
+
+
+#: Seconds that a worker may look for a lost answer, with some for the requests themselves.
+LONGEST_SEARCH = 60.0 + 15.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def check(run: Run) -> None:
     for instance in run.instances:
         _delivered(run, instance)
         _under_cap(run, instance, excused)
+        _short_searches(run, instance)
         for ended in instance.ended:
             _not_for_good(run, instance, ended)
             _billed(run, instance, ended)
@@ -160,6 +165,18 @@ def _under_cap(run: Run, instance: TaskInstance, excused: set[int]) -> None:
         if spent > cap:
             _find(run, "over the cap", f"{instance.plan.name} was charged {spent} ticks, and its cap is {cap:.0f}")
             return
+
+
+def _short_searches(run: Run, instance: TaskInstance) -> None:
+    """A worker looks for a lost answer for a minute at the most, then leaves it to the next try or to a trigger."""
+    options = run.server.options
+    slow = options.free_fault or options.rate_limit or options.store_delays or options.outages or options.store_refuses
+    for attempt, seconds in instance.searches if not slow else ():
+        lost = sum(TIMEOUT for one in run.network.attempts if one.try_id == attempt.number and not one.told)
+        # A recorded file that is a 404 is asked for again for a minute before.
+        settling = 60.0 if instance.delivered else 0.0
+        if seconds > LONGEST_SEARCH + settling + lost:
+            _find(run, "holds a worker", f"{instance.plan.name} looked for a lost answer for {seconds:.0f} s")
 
 
 def _not_for_good(run: Run, instance: TaskInstance, ended: Ended) -> None:

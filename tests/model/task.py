@@ -241,9 +241,12 @@ def is_cost_limit(error: Exception) -> bool:
     return isinstance(error, errors.CostLimit)
 
 
-def is_moderation(error: Exception) -> bool:
-    """Whether the content rules took the result."""
-    return isinstance(error, errors.Moderated | errors.JobModerated)
+def is_recovery_pending(error: Exception) -> bool:
+    """Whether a try left the search for a lost answer to the next one.
+
+    :param error: how the try ended.
+    """
+    return isinstance(error, RecoveryPending)
 
 
 def recovery_wait_of(kind: str, asked: float | None, timeout: float) -> float:
