@@ -100,6 +100,9 @@ class BatchPurchase:
         """
         before: BatchRecord | None = yield BlockingCall(lambda: read_record(self.task.store))
         listed: list[batches.Batch] = yield from batches.listing()
+        if before is None and self.task.try_number > 1:
+            listed = yield from self._look_longer(listed)
+        self.generation = self._generation(before, listed)
         self.scheme, known = self._choose_scheme(before, listed)
         self.entries = {self.scheme.wire_id(entry): entry for entry in self.request.requests}
         self.list_digest = list_digest(list(self.entries))
@@ -129,11 +132,43 @@ class BatchPurchase:
 
     # -- which purchase it is ------------------------------------------------------------------------------------------
 
+    def _look_longer(self, listed: list[batches.Batch]) -> Flow[list[batches.Batch]]:
+        """A later try without a record: what an earlier one made, if it made anything, may not be listed yet."""
+        start: float = yield Now()
+        wait = KINDS["batch"].recovery_wait if self.recovery_wait is None else self.recovery_wait
+        while not any(self._may_be_ours(batch.name) for batch in listed):
+            now: float = yield Now()
+            if now >= start + min(wait, STAY):
+                break
+            yield Sleep(SETTLING)
+            listed = yield from batches.listing()
+        return listed
+
+    def _may_be_ours(self, name: str) -> bool:
+        keys = [batch_key(self.task, self.reuse, number, self.stem) for number in range(self.task.try_number)]
+        found = RowBatchName.parse(name)
+        old = key_of_first_release(self.task, self.reuse, 0, self.request.digest)
+        return name.endswith(f".{old}") if found is None else found.key in keys
+
+    def _generation(self, before: BatchRecord | None, listed: Sequence[batches.Batch]) -> int:
+        """How often a person asked for it anew; without a record the names of earlier batches tell."""
+        if before is not None or self.reuse != "attempt":
+            return generation_of(before, self.task.max_tries, self.reuse)
+        names = [RowBatchName.parse(batch.name) for batch in listed]
+        for number in range(self.task.try_number - 1, -1, -1):
+            key = batch_key(self.task, self.reuse, number, self.stem)
+            if any(name and name.key == key for name in names):
+                anew = self.task.cleared_on_success
+                words = "buying anew" if anew else "going on with it; to buy anew, change the name"
+                self.log.warning("Nothing is remembered of this task, and a batch of it is there: %s.", words)
+                return number + anew
+        return 0
+
     def _choose_scheme(
         self, before: BatchRecord | None, listed: Sequence[batches.Batch]
     ) -> tuple[IdScheme, BatchRecord | None]:
         """How the purchase is named, and the record if it is the same one: what 0.1.0 began keeps its plain ids."""
-        generation = generation_of(before, self.task.max_tries, self.reuse)
+        generation = self.generation
         old_key = key_of_first_release(self.task, self.reuse, generation, self.request.digest)
         if before and before.token == old_key:
             return plain_ids(old_key, before.name), before
@@ -160,7 +195,7 @@ class BatchPurchase:
             )
         fresh = BatchRecord(
             token=self.scheme.key,
-            generation=generation_of(before, self.task.max_tries, self.reuse),
+            generation=self.generation,
             max_tries=self.task.max_tries,
             name=self.scheme.batch_name,
             list_digest=self.list_digest,
