@@ -35,7 +35,7 @@ def settle(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Settle:
 @pytest.fixture
 def memory() -> Iterator[None]:
     """An object storage `memory://`, which Airflow does not know by itself."""
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
     from airflow.sdk.io import attach
 
     storage = fsspec.filesystem("memory")
