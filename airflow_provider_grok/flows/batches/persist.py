@@ -13,10 +13,11 @@ from airflow_provider_grok.api import batches, errors, files, jobs, polling, wir
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.flows.batches.contents import BatchContents, contents_of, counters, provisional
 from airflow_provider_grok.flows.batches.manifest import Row, finish, write_manifest
+from airflow_provider_grok.flows.batches.media import twins_among
 from airflow_provider_grok.flows.batches.persist_result import PersistResult
 from airflow_provider_grok.flows.batches.placement import PlacedRow
 from airflow_provider_grok.flows.batches.record import VERSION, check_version, damaged
-from airflow_provider_grok.flows.batches.results import BatchResultStore, twins_among
+from airflow_provider_grok.flows.batches.results import BatchResultStore
 from airflow_provider_grok.flows.files.destination import check_destination, put
 from airflow_provider_grok.flows.files.upload import upload_once
 from airflow_provider_grok.flows.purchases.chunks import ChunkWriter, read_chunks
