@@ -140,7 +140,8 @@ def test_unknown_fields_of_a_record_are_ignored(sandbox: Sandbox) -> None:
         ([generate_image("", prompt="x")], "id ''"),
         ([generate_image("a\x00b", prompt="x")], "1 to 128 letters"),
         ([generate_image("a\ud83d", prompt="x")], "1 to 128 letters"),
-        ([generate_image("a", prompt="half an emoji \ud83d")], "cannot be sent as text"),
+        ([generate_image("a", prompt="half an emoji \ud83d")], "holds half a character"),
+        ([generate_image("a", prompt="x", user="half an emoji \ud83d")], "half (of )?a character"),
         ([], "no requests"),
     ],
 )
