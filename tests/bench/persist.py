@@ -1,7 +1,7 @@
 """What submitting and persisting a large batch costs a worker, beside another release: memory, CPU and seconds.
 
-Run as `python -m tests.bench.persist [requests] [folder of another checkout ...]`. Each release runs in a process of its
-own against a fresh sandbox whose batches store their results; prints one line of JSON for each.
+Run as `python -m tests.bench.persist [requests] [folder of another checkout ...]`. Each release runs in a process of
+its own against a fresh sandbox whose batches store their results; prints one line of JSON for each.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_grok.api.files import File
-from airflow_provider_grok.hooks import names
 from airflow_provider_grok.flows.files.upload import is_shared_upload
+from airflow_provider_grok.flows.purchases import names
 from airflow_provider_grok.ui.names import bears_purchase_key, upload_digest
 
 KEY = "0123456789abcd"
