@@ -14,7 +14,8 @@ from airflow_provider_grok.operators.batches import GrokBatchOperator, GrokPersi
 @task
 def rows() -> list[dict[str, Any]]:
     """As many rows as the file that the run's conf names says."""
-    count = int(Path(get_current_context()["dag_run"].conf["rows"]).read_text(encoding="utf-8"))
+    conf = get_current_context()["dag_run"].conf or {}
+    count = int(Path(conf["rows"]).read_text(encoding="utf-8"))
     return [generate_image(f"row-{number}", prompt=f"look {number}") for number in range(count)]
 
 
