@@ -155,4 +155,4 @@ def _ids(value: Any) -> list[str]:
 
 
 def _in_order(case: Case, names: Sequence[str]) -> bool:
-    return [name.split(".")[1:2] for name in names] == [[f"{case.name}-{n}"] for n in range(ASSETS["persist"])]
+    return [name.split(".")[2:3] for name in names] == [[f"{case.name}-{n}"] for n in range(ASSETS["persist"])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import Any
 
 from airflow_provider_grok.api import wire
@@ -52,8 +53,9 @@ class PersistRecord:
 
         :param finished: whether everything is kept, so that a later try is a person's who cleared the task.
         """
-        rows = [compact(row.as_json()) for row in self.rows.values()]
-        count = self.chunks.rewrite(rows) if finished else self.chunks.write(rows)
+        new = islice(self.rows.values(), 0 if finished else self.chunks.written, None)
+        write = self.chunks.rewrite if finished else self.chunks.append
+        count = write(compact(row.as_json()) for row in new)
         self.store.set(RECORD_KEY, self._head(count, finished=finished))
 
     def _head(self, chunks: int, *, finished: bool) -> dict[str, Any]:

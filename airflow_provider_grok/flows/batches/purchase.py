@@ -152,7 +152,7 @@ class BatchPurchase:
         """A request as it is sent: with its id on the wire, and the name under which its result is to be stored."""
         kind, body = kind_and_body(entry)
         if (facts := kind_of_batch_request(kind)) and "storage_options" not in body:
-            name = self.scheme.filename(entry, facts.extension)
+            name = self.scheme.filename(wire, facts.extension)
             after, link = self.request.expires_after, self.request.link
             options = files.storage_options(name, expires_after=after, public_url=link)
             body = {**body, "storage_options": options}

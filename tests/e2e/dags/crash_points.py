@@ -126,7 +126,9 @@ _PERSIST = {
     "before-copying": Death("flows.batches.results:BatchResultStore", "_keep_all"),
     "copy-unread": _unread(_posted("/files")),
     "copy-read": _read(_posted("/files")),
-    "copies-recorded": Death("flows.batches.persist:Persisting", "_remember", lambda it: bool(it.rows), after=True),
+    "copies-recorded": Death(
+        "flows.batches.persist:Persisting", "_remember", lambda it, **_: bool(it.rows), after=True
+    ),
     "event-seen": Death("operators.batches:GrokPersistOperator", "execute_complete"),
     "manifest-unread": _unread(_manifest),
     "done": Death("flows.batches.persist:Persisting", "conclude", after=True),
