@@ -350,6 +350,23 @@ class Purchase:
             return (yield from self._not_accepted(error))
         return (yield from self._accepted(accepted))
 
+    def buy_again(self) -> Flow[PurchaseState]:
+        """Buy once more what the content rules withheld: a new attempt of the same purchase, under the same cap.
+
+        Every call may pay, so it is for who was told to repeat, and counts the repeats by the record's attempts.
+
+        :raises CostLimit: when it would cost more than the request's `max_cost`; nothing was sent.
+        :raises GrokError: as `submit`.
+        """
+        self.submissions = 0
+        seen = yield from self._look_by_key(Seen(now=(yield Now())))
+        if seen.found:
+            return (yield from self._adopt(list(seen.found)))
+        bought = yield from self._buy(seen)
+        if isinstance(bought, PurchaseState):
+            return bought
+        return (yield from self._advance(Seen(now=seen.now, same_team=seen.same_team), bought))
+
     def _not_accepted(self, error: errors.GrokError) -> Flow[errors.GrokError]:
         if error.outcome_unknown:
             self.record = self.record.with_last(state="unknown")
