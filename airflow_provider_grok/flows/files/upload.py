@@ -78,7 +78,7 @@ def upload_once(
     with tempfile.TemporaryDirectory(prefix="grok-") as folder:
         path, own_name = yield from local_copy(endpoint, source, Path(folder), open_storage=open_storage)
         sha256: str = yield BlockingCall(lambda: _sha256(path))
-        mark = sha256[:DIGEST_LENGTH] if reuse == "always" else buyer.token(sha256, reuse, buyer.max_tries)
+        mark = sha256[:DIGEST_LENGTH] if reuse == "always" else buyer.key(sha256, reuse, buyer.max_tries)
         name = marked_name(mark, filename=filename or _allowed(own_name), default="file", extension="")
         call = files.upload(path, filename=name, expires_after=expires_after)
         search = _Search(mark, name, path.stat().st_size, expires_after)

@@ -107,7 +107,9 @@ def _batch(batch: batches.Batch, claims: Claims, now: float) -> Orphan | None:
 
 def _file(file: files.File, claims: Claims) -> Orphan | None:
     token = token_of(file.filename)
-    if token is None or file.id in claims.ids or token in claims.batches:
+    # A row's file bears the user's id behind the key, and an id may look like one.
+    claimed = any(one in claims.batches for one in _TOKEN.findall(file.filename))
+    if token is None or file.id in claims.ids or claimed:
         return None
     film = file.filename.lower().endswith(".mp4")
     guess = prices.video_ticks(_FILM) if film else prices.image_ticks(_PICTURE)

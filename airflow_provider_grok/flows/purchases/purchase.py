@@ -329,8 +329,8 @@ class Purchase:
                 job_of(self.record).id,
             )
         estimate = yield from appraise(self.request.call)
+        before = self.record = self.record.after_search()
         self._check_cost(estimate)
-        before = self.record
         result_ids = [row["file_id"] for row in (before.result or {}).get("files", []) if row.get("file_id")]
         if result_ids and before.finished:
             self.log.warning("The recorded files are not to be had any more: buying anew.")
@@ -465,6 +465,9 @@ class Purchase:
         return self._as_saved().billed() if self.record.key else self.ledger.billed()
 
     def _note_failure(self, failure: errors.GrokError) -> None:
+        if self.record.attempts[-1].state == "failed":
+            # An earlier try has settled it.
+            return
         ticks = getattr(failure, "ticks", None)
         self.record = self.record.with_last(
             state="unknown" if failure.outcome_unknown else "failed",
@@ -545,6 +548,14 @@ class Purchase:
             )
         except errors.NotFound:
             return None
+        except errors.ApiError as error:
+            # A wrong key, or no credit: the job goes on all the same, and another try sees what became of it.
+            error.permanent = False
+            raise
+        young: bool = (yield Now()) < state.submitted_at + polling.PASSING_SECONDS
+        if young and progress.refused and not isinstance(progress.failure, errors.JobModerated):
+            # A short wait is no reason to believe what a longer one would not.
+            raise self.timeout_error(state, deadline)
         return settled(progress)
 
     def timeout_error(self, state: PurchaseState, now: float) -> errors.JobTimeout:
