@@ -1,4 +1,4 @@
-"""The list of modules in docs/architecture.md, made of the modules' own first sentences: `python -m tests.docs.module_list`."""
+"""The list of modules in docs/architecture.md, made of their first sentences: `python -m tests.docs.module_list`."""
 
 from __future__ import annotations
 
