@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from airflow_provider_grok.api import errors, prices
 from airflow_provider_grok.flows.purchases.key import Reuse
-from airflow_provider_grok.flows.purchases.store import Phase, StateStore
+from airflow_provider_grok.flows.purchases.store import StateStore
+
+Phase = Literal["intended", "submitted", "done", "failed"]
 
 #: The key in the task state store, as in 0.1.0.
 RECORD_KEY = "grok.batch"

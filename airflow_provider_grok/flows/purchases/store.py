@@ -258,7 +258,7 @@ def _attempts_of_0_1_0(value: Mapping[str, Any]) -> tuple[Attempt, ...]:
     """What 0.1.0 knew of a purchase, as the one attempt that it was."""
     phase, at = value["phase"], float(value.get("at") or 0)
     job_id, estimate = value.get("job_id"), value.get("estimate")
-    result = value.get("result") or {}
+    result = _result(value.get("result")) or {}
     if phase == "intended":
         return (Attempt(at, "intended", estimate),)
     if phase == "submitted":
