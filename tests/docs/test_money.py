@@ -60,6 +60,11 @@ def test_waits_and_names_are_those_of_the_package() -> None:
     assert "writes again for three minutes" in TEXT
 
 
+def test_every_limit_that_a_table_refers_to_is_told() -> None:
+    told = set(re.findall(r"^(\d+)\. ", section(TEXT, "Known limits"), re.MULTILINE))
+    assert set(re.findall(r"limit (\d+)", TEXT.partition("## Known limits")[0])) <= told
+
+
 def test_flags_of_the_orphans_command_are_the_true_ones() -> None:
     from airflow_provider_grok import cli
 
