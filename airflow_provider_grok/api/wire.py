@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -170,7 +169,7 @@ def run(
 async def arun(endpoint: Endpoint, work: Work[T], *, clock: Clock = REAL_CLOCK, may_buy: bool = True) -> T:
     """Carry a call or a flow out on the running event loop, and return its value.
 
-    All work of one loop and endpoint share a client, with `max_in_flight` requests under way at a time.
+    All work of one loop and endpoint share their connections, with `max_in_flight` requests under way at a time.
 
     :param endpoint: where and as whom.
     :param work: a call or a flow.
@@ -183,8 +182,8 @@ async def arun(endpoint: Endpoint, work: Work[T], *, clock: Clock = REAL_CLOCK, 
         for step in outcome.drive(steps(endpoint, work, may_buy)):
             with outcome:
                 if isinstance(step, Call):
-                    async with shared.gate:
-                        outcome.value = await asend(shared.client, endpoint, step)
+                    async with shared.client() as client:
+                        outcome.value = await asend(client, endpoint, step)
                 elif isinstance(step, Sleep):
                     await clock.asleep(step.seconds)
                 else:
@@ -203,17 +202,35 @@ def prepare(*documents: type[ApiModel]) -> None:
         document.model_rebuild()
 
 
-@dataclass
 class SharedClient:
-    """One HTTP client that all work of an event loop and an endpoint use, with a queue in front.
+    """The HTTP clients that all work of an event loop and an endpoint share, with a queue in front.
 
-    :param client: the client.
-    :param gate: lets `max_in_flight` requests through at a time.
+    Each has one request under way at a time, so that its pool holds one connection: a pool of many asks the socket of
+    each idle one for every request, which is half the CPU of a poll. The one that was used last is used next, so there
+    are as many as are needed at a time.
+
+    :param endpoint: where and as whom; `max_in_flight` requests are let through at a time.
     """
 
-    client: httpx.AsyncClient
-    gate: asyncio.Semaphore
-    users: int = 0
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint, self.users = endpoint, 0
+        self.gate = asyncio.Semaphore(endpoint.max_in_flight)
+        self.idle: list[httpx.AsyncClient] = []
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Lease a client for one request, as soon as there is room for it."""
+        async with self.gate:
+            client = self.idle.pop() if self.idle else clients.async_client(self.endpoint)
+            try:
+                yield client
+            finally:
+                self.idle.append(client)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        while self.idle:
+            await self.idle.pop().aclose()
 
 
 # Keyed weakly by the loop object: id(loop) is used again once a loop is gone.
@@ -222,13 +239,13 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Endpoint, SharedClien
 
 @asynccontextmanager
 async def shared_client(endpoint: Endpoint) -> AsyncIterator[SharedClient]:
-    """Lease the running loop's client for an endpoint; the last one to leave closes it.
+    """Lease the running loop's clients for an endpoint; the last one to leave closes them.
 
     :param endpoint: where and as whom.
     """
     here = _shared.setdefault(asyncio.get_running_loop(), {})
     if endpoint not in here:
-        here[endpoint] = SharedClient(clients.async_client(endpoint), asyncio.Semaphore(endpoint.max_in_flight))
+        here[endpoint] = SharedClient(endpoint)
     shared = here[endpoint]
     shared.users += 1
     try:
@@ -237,4 +254,4 @@ async def shared_client(endpoint: Endpoint) -> AsyncIterator[SharedClient]:
         shared.users -= 1
         if not shared.users:
             del here[endpoint]
-            await shared.client.aclose()
+            await shared.aclose()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_grok.api.call import Call, Flow
+    from airflow_provider_grok.api.call import Call, Flow, Work
     from airflow_provider_grok.api.errors import GrokError, JobModerated, Moderated
     from airflow_provider_grok.api.jobs import Accepted
     from airflow_provider_grok.flows.purchases.key import Reuse
@@ -123,7 +123,7 @@ class GrokMakeOperator(GrokOperator):
 
     def execute(self, context: Context) -> Any:
         """Find what an earlier try bought, or buy; then wait, here or in the triggerer, and deliver."""
-        with translate_errors(), self._receipt_at_least(context):
+        with translate_errors(), self._receipt_at_least(context), self._one_session():
             self._check()
             purchase = self._purchase(context)
             return self._carry_out(context, purchase, purchase.submit())
@@ -135,7 +135,7 @@ class GrokMakeOperator(GrokOperator):
         :param event: what the trigger said.
         """
         event = event or {}
-        with translate_errors(), self._receipt_at_least(context):
+        with translate_errors(), self._receipt_at_least(context), self._one_session():
             purchase = self._purchase(context)
             ended = event.get("status") == "ended"
             return self._carry_out(context, purchase, purchase.resume(event.get("job_id"), ended=ended), event)
@@ -213,10 +213,16 @@ class GrokMakeOperator(GrokOperator):
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
-    def _drive(self, flow: Flow[T]) -> T:
+    @contextmanager
+    def _one_session(self) -> Iterator[None]:
+        """All requests of this slice of the task go over the same connections."""
         from airflow_provider_grok.api import wire
 
-        return wire.run(self.hook.endpoint, flow)
+        with wire.session(self.hook.endpoint) as self._session:
+            yield
+
+    def _drive(self, flow: Work[T]) -> T:
+        return self._session.run(flow)
 
     def _check(self) -> None:
         from airflow_provider_grok.api.errors import InvalidRequest
@@ -328,7 +334,7 @@ class GrokMakeOperator(GrokOperator):
         link, rows = self._options.link, list(bought.rows)
         for index, row in enumerate(rows):
             if row.file_id and not row.public_url:
-                made = self.hook.run(files.share(row.file_id, None if link is True else link))
+                made = self._drive(files.share(row.file_id, None if link is True else link))
                 url, end = made.public_url, made.expires_at
                 rows[index] = replace(row, public_url=url, public_url_expires_at=end, reason=None)
         return replace(bought, rows=rows)

@@ -381,6 +381,20 @@ def test_work_of_one_loop_and_endpoint_shares_one_client(sandbox: Any) -> None:
     assert asyncio.run(main()) == (True, 0)
 
 
+def test_requests_one_after_another_share_a_connection_and_those_at_once_have_one_each(sandbox: Any) -> None:
+    endpoint = wire.Endpoint(sandbox.url, sandbox.api_key, max_in_flight=3)
+
+    async def main() -> list[int]:
+        async with wire.shared_client(endpoint) as shared:
+            for _ in range(5):
+                await wire.arun(endpoint, files.listing())
+            clients = [len(shared.idle)]
+            await asyncio.gather(*(wire.arun(endpoint, files.listing()) for _ in range(20)))
+            return [*clients, len(shared.idle)]
+
+    assert asyncio.run(main()) == [1, 3]
+
+
 def test_a_loop_that_is_gone_leaves_no_client_behind(sandbox: Any) -> None:
     endpoint = wire.Endpoint(sandbox.url, sandbox.api_key)
     asyncio.run(wire.arun(endpoint, files.listing()))

@@ -199,7 +199,7 @@ def test_all_waits_of_a_connection_share_one_client(slow: Sandbox, time: Time) -
             poller = await poller_of("grok_default")
             watching = asyncio.ensure_future(poller.watch(Wait(job)))
             while not watching.done():
-                clients.update(id(shared.client) for of in wire._shared.values() for shared in of.values())
+                clients.update(id(shared) for of in wire._shared.values() for shared in of.values())
                 await asyncio.sleep(0)
 
         slow.clock.advance(31)
