@@ -1,6 +1,6 @@
 """Apache Airflow provider for xAI's Grok Imagine, Files and Batch APIs. This module imports nothing."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _DOCS = "https://docs.x.ai"
 

@@ -350,7 +350,7 @@ class GrokMakeOperator(GrokOperator):
                 files=[row.row() for row in bought.rows],
                 request=request_told(call.body or {}) if call else {},
                 usage=bought.usage(),
-                billed=purchase.billed() if purchase else None,
+                billed=purchase.billed() if purchase else self._billed_before(context),
                 request_id=bought.job_id,
                 reused=bought.reused,
                 submitted_at=bought.submitted_at,
@@ -360,6 +360,18 @@ class GrokMakeOperator(GrokOperator):
         if getattr(self, "_options", None) and self._options.link:
             urls = [row.public_url for row in bought.rows if row.file_id]
             self.push(context, public_url=urls if self.wants_list() else (urls or [None])[0])
+
+    def _billed_before(self, context: Context) -> dict[str, Any]:
+        """The receipt's `billed` where the task ended before its purchase was looked at."""
+        from airflow_provider_grok.flows.purchases.ledger import Ledger
+        from airflow_provider_grok.flows.purchases.store import LedgerStore, StoreUnavailable, UnreadableRecord
+        from airflow_provider_grok.hooks.task import TaskStateStore
+
+        try:
+            return LedgerStore(TaskStateStore(context["task_state_store"]), SLOT).read().billed()
+        except (StoreUnavailable, UnreadableRecord) as error:
+            self.log.warning("What this task was billed before is not known: %s", error)
+            return {**Ledger().billed(), "estimated": True}
 
     def _moderation(self) -> tuple[type[Moderated | JobModerated], ...]:
         from airflow_provider_grok.api.errors import JobModerated, Moderated

@@ -211,8 +211,9 @@ def play(seed: int, **fixed: Any) -> BatchRun:
     world = World(options)
     server = Server(world)
     network = Network(world, server)
-    tasks = [BatchTask(world, network, name, plan.retries, plan.retry_delay) for name in ("submit", "persist")]
-    run = BatchRun(world, server, plan, *tasks)
+    submit = BatchTask(world, network, "submit", plan.retries, plan.retry_delay)
+    persist = BatchTask(world, network, "persist", plan.retries, plan.retry_delay)
+    run = BatchRun(world, server, plan, submit, persist)
     try:
         run.play()
     except Hung as hung:

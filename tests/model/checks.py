@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.model import task as seam
 from tests.model.excuses import Pair
 from tests.model.instance import Ended, TaskInstance
-from tests.model.network import Attempt
+from tests.model.network import TIMEOUT, Attempt
 from tests.model.server import Job
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 #: A file that ends within so many seconds is as good as gone.
 SHORT_LIFE = 3700.0
+
+
+#: Seconds that a worker may look for a lost answer, with some for the requests themselves.
+LONGEST_SEARCH = 60.0 + 15.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def check(run: Run) -> None:
     for instance in run.instances:
         _delivered(run, instance)
         _under_cap(run, instance, excused)
+        _short_searches(run, instance)
         for ended in instance.ended:
             _not_for_good(run, instance, ended)
             _billed(run, instance, ended)
@@ -162,6 +167,18 @@ def _under_cap(run: Run, instance: TaskInstance, excused: set[int]) -> None:
             return
 
 
+def _short_searches(run: Run, instance: TaskInstance) -> None:
+    """A worker looks for a lost answer for a minute at the most, then leaves it to the next try or to a trigger."""
+    options = run.server.options
+    slow = options.free_fault or options.rate_limit or options.store_delays or options.outages or options.store_refuses
+    for attempt, seconds in instance.searches if not slow else ():
+        lost = sum(TIMEOUT for one in run.network.attempts if one.try_id == attempt.number and not one.told)
+        # A recorded file that is a 404 is asked for again for a minute before.
+        settling = 60.0 if instance.delivered else 0.0
+        if seconds > LONGEST_SEARCH + settling + lost:
+            _find(run, "holds a worker", f"{instance.plan.name} looked for a lost answer for {seconds:.0f} s")
+
+
 def _not_for_good(run: Run, instance: TaskInstance, ended: Ended) -> None:
     """No task ends for good while something that it paid for has not come to it."""
     if not ended.for_good:
@@ -182,6 +199,10 @@ def _not_for_good(run: Run, instance: TaskInstance, ended: Ended) -> None:
             continue
         if attempt.team != run.server.team_of(ended.attempt.key):
             run.limits["the key is of another account"] += 1
+            continue
+        options = run.server.options
+        if seam.is_cost_limit(ended.end.error or Exception()) and (options.list_drops or options.list_empty):
+            run.limits["the last look was answered untruly"] += 1
             continue
         _find(run, "ended for good", f"beside {job.id}: {type(ended.end.error).__name__}: {ended.end.error}")
         return

@@ -167,7 +167,7 @@ class Pair:
         return next(one.started for one in self.buyer.tries if one.number == self.again.try_id)
 
     def _matches(self, look: Look) -> bool:
-        if look.filter == "id" or look.sender != self.again.sender:
+        if look.sender != self.again.sender:
             return False
         name = self.first.job.name if self.first.job else ""
         names = [file.name for file in self._files] or [name]

@@ -59,6 +59,8 @@ class TaskInstance:
         self.try_number, self.max_tries = 0, plan.retries
         self.cap_off_at: float | None = None
         self.final: End | None = None
+        #: Tries that left the search for a lost answer to the next one or to a trigger, and how long they stayed.
+        self.searches: list[tuple[Try, float]] = []
 
     # -- the life of a task instance ----------------------------------------------------------------------------------
 
@@ -168,8 +170,12 @@ class TaskInstance:
             raise
         except Exception as failure:
             self.world.note(self.plan.name, f"fails: {type(failure).__name__}: {failure}")
+            if seam.is_recovery_pending(failure):
+                self.searches.append((attempt, self.world.now - process.started))
             return self._note_end(attempt, End(error=failure))
         if isinstance(result, Deferral):
+            if not result.job_id:
+                self.searches.append((attempt, self.world.now - process.started))
             self.world.note(self.plan.name, f"defers, waiting for {result.job_id or 'its result'}")
             return result
         self.world.note(self.plan.name, f"returns {', '.join(result.file_ids)}")

@@ -55,20 +55,18 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Look:
-    """One answer that told of files: what checkers need to know of it.
+    """One list of files that a task was given: what checkers need to know of it.
 
     :param sender: who asked.
     :param at: unix seconds.
-    :param filter: the filter, or `id` for a question by id.
+    :param filter: the filter.
     :param shown: ids of the files in the answer.
-    :param named: the id that was asked for.
     """
 
     sender: str
     at: float
     filter: str | None
     shown: frozenset[str]
-    named: str = ""
 
 
 @dataclass
@@ -81,6 +79,7 @@ class Listings:
     world: World
     stored: dict[str, StoredFile] = field(default_factory=dict)
     looks: list[Look] = field(default_factory=list)
+    _last: Look | None = None
 
     def __post_init__(self) -> None:
         for number in range(self.world.options.strangers):
@@ -126,6 +125,15 @@ class Listings:
         file.public_url = file.public_url or f"https://files-cdn.x.ai/t/{file.id}.jpg"
         file.public_url_expires_at = file.expires_at if seconds is None else int(self.world.now + seconds)
 
+    def settle_look(self, *, arrived: bool) -> None:
+        """Keep the last list that was answered, if it reached who had asked for it.
+
+        :param arrived: whether it did.
+        """
+        if self._last is not None and arrived:
+            self.looks.append(self._last)
+        self._last = None
+
     # -- what is asked ------------------------------------------------------------------------------------------------
 
     def page(self, request: Request) -> Response:
@@ -147,7 +155,7 @@ class Listings:
         page = self._disturbed(files[start : start + size])
         if size > 1:
             # A page of one file asks whether the API is there, and looks for nothing.
-            self.looks.append(Look(request.sender, now, wanted, frozenset(file.id for file in page)))
+            self._last = Look(request.sender, now, wanted, frozenset(file.id for file in page))
         # The token is a place in the list: what is stored meanwhile moves the list under the reader.
         return answered(200, {"data": [file.shown() for file in page], "pagination_token": str(start + size)})
 
@@ -172,9 +180,7 @@ class Listings:
         if there and request.method == "GET" and self._hidden(file):
             there = False
         if file is None or not there:
-            self.looks.append(Look(request.sender, self.world.now, "id", frozenset(), request.path.split("/")[2]))
             return refused(404, "not-found", "File not found")
-        self.looks.append(Look(request.sender, self.world.now, "id", frozenset({file.id}), file.id))
         if request.path.endswith("/content"):
             return Response(200, file.content, "application/octet-stream")
         if request.method == "DELETE":

@@ -120,7 +120,9 @@ class Network:
             attempt.job = next(reversed(self.server.jobs.values()))
         if response.seconds:
             yield response.seconds
-        if fault and (attempt is None or attempt.job is not None or worked):
+        changed = bool(fault) and (attempt is None or attempt.job is not None or worked)
+        self.server.files.settle_look(arrived=not changed)
+        if changed:
             return _gateway(shape, self.world)
         if response.ended:
             job = self.server.jobs[response.ended]

@@ -239,7 +239,7 @@ def _jobs(draw: _Draw) -> dict[str, Any]:
 
 def _files(draw: _Draw) -> dict[str, Any]:
     return {
-        "strangers": draw.one((0, 2, 45, 130)),
+        "strangers": draw.one((0, 2, 20, 60)),
         "page": draw.one((100, 50)),
         "list_lag": draw.sometimes(0.5, (5.0, 25.0, 100.0, 500.0), 0.0),
         "list_drops": draw.sometimes(0.2, (0.2, 0.6), 0.0),

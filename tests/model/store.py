@@ -78,8 +78,8 @@ class WorkerStore:
             world.note(self.state.owner, f"write of {key} is lost")
             self.state.lost.append(world.now)
         else:
-            self.state.values[key] = json.dumps(value)
-            world.note(self.state.owner, f"writes {key}: {_brief(value)}")
+            self.state.values[key] = text = json.dumps(value)
+            world.note(self.state.owner, f"writes {key}: {text[:500]}")
         if self.writes == self.dies_at:
             world.note(self.state.owner, f"dies after write {self.writes} ({key})")
             raise Killed
@@ -95,8 +95,3 @@ class WorkerStore:
             raise StoreAway("the API server does not answer")
         if world.chance("store delays", world.options.store_delays):
             self.took += world.random("store delays").choice((1.0, 20.0, 60.0, 180.0))
-
-
-def _brief(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) < 400 else text[:400] + "..."

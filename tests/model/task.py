@@ -27,15 +27,12 @@ SLOT = "purchase"
 
 
 class Silence:
-    """A log that keeps nothing: the history is the log."""
+    """A log that keeps nothing: the model's history tells what happened."""
 
-    def __init__(self) -> None:
-        self.lines: list[str] = []
+    def _drop(self, text: str, *values: object, **_: Any) -> None:
+        return
 
-    def _keep(self, text: str, *values: object, **_: Any) -> None:
-        self.lines.append(text % values if values else text)
-
-    debug = info = warning = error = exception = _keep
+    debug = info = warning = error = exception = _drop
 
 
 @dataclass(frozen=True)
@@ -244,9 +241,12 @@ def is_cost_limit(error: Exception) -> bool:
     return isinstance(error, errors.CostLimit)
 
 
-def is_moderation(error: Exception) -> bool:
-    """Whether the content rules took the result."""
-    return isinstance(error, errors.Moderated | errors.JobModerated)
+def is_recovery_pending(error: Exception) -> bool:
+    """Whether a try left the search for a lost answer to the next one.
+
+    :param error: how the try ended.
+    """
+    return isinstance(error, RecoveryPending)
 
 
 def recovery_wait_of(kind: str, asked: float | None, timeout: float) -> float:

@@ -12,11 +12,11 @@ from airflow_provider_grok.api import errors
 from airflow_provider_grok.flows.purchases import ledger, names, reattach
 from airflow_provider_grok.flows.purchases.purchase import Purchase
 from airflow_provider_grok.flows.purchases.store import LedgerStore
-from tests.model.options import Options
+from tests.model.options import Options, TaskPlan
 from tests.model.run import play
 
 #: So many runs at the most until a missing rule shows.
-MOST = 500
+MOST = 200
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,11 @@ def _absent_is_gone(patch: pytest.MonkeyPatch) -> None:
     def submitted_job(record: ledger.PurchaseRecord, seen: ledger.Seen, rules: ledger.Rules) -> ledger.NextStep | None:
         return None if seen.job == "absent" else real(record, seen, rules)
 
+    def open_attempts(record: ledger.PurchaseRecord) -> list[ledger.Attempt]:
+        return [attempt for attempt in record.attempts if attempt.open and attempt.state != "submitted"]
+
     patch.setattr(ledger, "_submitted_job", submitted_job)
+    patch.setattr(ledger.PurchaseRecord, "open_attempts", property(open_attempts))
 
 
 def _no_recovery_wait(patch: pytest.MonkeyPatch) -> None:
@@ -121,9 +125,16 @@ def _cap_ends_for_good(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Purchase, "_check_cost", check_cost)
 
 
+#: A request that changes and changes back, and one under a cap that fits one picture.
+BACK = (TaskPlan("one", prompts=("A", "B", "A"), clears=(400.0, 400.0)),)
+CAPPED = (TaskPlan("one", cap=1.0, retries=3),)
+#: A server that does its work and loses its answer, and one whose refusals are a gateway's.
+LOSING: dict[str, Any] = {"paid_fault": 0.8, "paid_faults": ("lost-after", "json-500-after")}
+GATEWAY: dict[str, Any] = {"paid_fault": 0.8, "paid_faults": ("html-403-after", "message-400-after")}
+
 REMOVALS = [
     Removal("no purchase without a look by key", _no_look),
-    Removal("only the API's own refusal refuses", _no_evidence),
+    Removal("only the API's own refusal refuses", _no_evidence, fixed=GATEWAY),
     Removal(
         "once unknown, always unknown: a later refusal settles nothing",
         _refusal_settles,
@@ -135,13 +146,27 @@ REMOVALS = [
         _absent_is_gone,
         fixed={"job_404": (0.0, 180.0), "list_lag": 100.0, "death": 0.7},
     ),
-    Removal("an unknown is sent again only after recovery_wait", _no_recovery_wait),
-    Removal("the cap counts unknown outcomes", _cap_forgets_unknowns, "over the cap"),
+    Removal("an unknown is sent again only after recovery_wait", _no_recovery_wait, fixed={**LOSING, "list_lag": 25.0}),
+    Removal(
+        "the cap counts unknown outcomes",
+        _cap_forgets_unknowns,
+        "over the cap",
+        {**LOSING, "tasks": CAPPED, "storage_error": 1.0},
+    ),
     Removal("another account's purchase is left alone", _any_account, fixed={"keys": "foreign", "death": 0.5}),
     Removal("the intent is written before the request is sent", _no_intent, fixed={"death": 0.9, "list_lag": 25.0}),
-    Removal("all purchases of a task are remembered, not only the last", _only_the_latest),
+    Removal(
+        "all purchases of a task are remembered, not only the last",
+        _only_the_latest,
+        fixed={"tasks": BACK, "clear_on_success": False},
+    ),
     Removal("what is looked for is the key, not the name", _whole_names, fixed={"names": "dots", "death": 0.7}),
-    Removal("the cap ends no task beside a purchase that is open", _cap_ends_for_good, "ended for good"),
+    Removal(
+        "the cap ends no task beside a purchase that is open",
+        _cap_ends_for_good,
+        "ended for good",
+        {**LOSING, "tasks": CAPPED, "list_lag": 500.0},
+    ),
 ]
 
 

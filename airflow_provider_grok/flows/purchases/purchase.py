@@ -109,7 +109,7 @@ class Purchase:
         )
         self.rules = dataclasses.replace(self.rules, shortest_look=min(facts.usual, PATIENCE, self.rules.recovery_wait))
         self.reattachment = Reattachment(request.count, request.expires_after, shared=reuse == "always", log=self.log)
-        self.unsaved = False
+        self.was_read = self.unsaved = False
         self.submissions = 0
 
     @property
@@ -128,6 +128,7 @@ class Purchase:
         :raises GrokError: when the server refused it; nothing was made.
         """
         self.ledger = yield BlockingCall(self.ledgers.read)
+        self.was_read = True
         self.record = yield from self._find_record()
         return (yield from self._advance(Seen(now=(yield Now()))))
 
@@ -475,7 +476,10 @@ class Purchase:
 
     def billed(self) -> dict[str, Any]:
         """The receipt's `billed`: what this task instance may have been billed over all its tries."""
-        return self._as_saved().billed() if self.record.key else self.ledger.billed()
+        if self.record.key:
+            return self._as_saved().billed()
+        # Before the ledger was read nothing is known of earlier tries.
+        return self.ledger.billed() | {"estimated": not self.was_read}
 
     def _note_failure(self, failure: errors.GrokError) -> None:
         if self.record.attempts[-1].state == "failed":
@@ -500,6 +504,7 @@ class Purchase:
         if not job_id:
             return (yield from self.submit())
         self.ledger = yield BlockingCall(self.ledgers.read)
+        self.was_read = True
         now: float = yield Now()
         current = self.ledger.current
         if current is None or not current.last or current.last.job_id != job_id:

@@ -66,8 +66,8 @@ class Death:
 
 def _phase(phase: str, *, after: bool, worker: bool = False) -> Death:
     """Die around the writing of a purchase's record."""
-    when = lambda buyer, slot, record: record.phase == phase  # noqa: E731
-    return Death("flows.purchases.store:TaskIdentity", "write", when, after, worker)
+    when = lambda store, ledger: ledger.current.last and ledger.current.last.state == phase  # noqa: E731
+    return Death("flows.purchases.store:LedgerStore", "write", when, after, worker)
 
 
 def _batch_phase(phase: str, *, after: bool) -> Death:
@@ -148,7 +148,7 @@ DEATHS = dict.fromkeys(("edit", "generate", "video", "hook"), _MAKE) | {
 _STEPS = [
     *(Death("api.response:ResponseReader", method) for method in ("request", "body")),
     Death("api.response:ResponseReader", "answer", after=True),
-    *(Death("flows.purchases.store:TaskIdentity", "write", after=after) for after in (False, True)),
+    *(Death("flows.purchases.store:LedgerStore", "write", after=after) for after in (False, True)),
     *(Death("flows.batches.purchase:BatchPurchase", "_save", after=after) for after in (False, True)),
     Death("flows.batches.persist:Persisting", "_remember", after=True),
 ]
