@@ -35,8 +35,7 @@ MAY_IMPORT = {
     "links": set[str](),
     "sandbox": set[str](),
     "demo": {"api", "sandbox", "cli"},
-    "cli": {"demo", "sandbox", "orphans"},
-    "orphans": {"hooks", "flows", "api"},
+    "cli": {"demo", "sandbox", "ui", "hooks", "flows", "api"},
 }
 
 
