@@ -47,6 +47,30 @@ def get_provider_info():  # type: ignore[no-untyped-def]
             "airflow_provider_grok.links.GrokConsoleLink",
         ],
         "cli": ["airflow_provider_grok.cli.airflow_commands.grok_commands"],
+        "config": {
+            "grok": {
+                "description": "Gallery and spend in the Airflow UI.",
+                "options": {
+                    "gallery_preview_conn_ids": {
+                        "description": "Connections of type `grok`, separated by commas, with which the API server may "
+                        "fetch stored files that have no public link, to show them in the gallery. Whoever may write "
+                        "XComs can then see what this package stored there. Empty: none.",
+                        "version_added": "0.2.0",
+                        "type": "string",
+                        "example": "grok_default",
+                        "default": "",
+                    },
+                    "gallery_media_hosts": {
+                        "description": "Hosts besides files-cdn.x.ai, separated by commas, from which the gallery may "
+                        "show pictures and films; https, unless `http://` stands in front.",
+                        "version_added": "0.2.0",
+                        "type": "string",
+                        "example": "cdn.example.com, http://127.0.0.1:8642",
+                        "default": "",
+                    },
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "grok",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -34,7 +35,7 @@ def settle(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Settle:
 @pytest.fixture
 def memory() -> Iterator[None]:
     """An object storage `memory://`, which Airflow does not know by itself."""
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
     from airflow.sdk.io import attach
 
     storage = fsspec.filesystem("memory")
@@ -71,6 +72,13 @@ def content(sandbox: Sandbox, file_id: str) -> bytes:
 def _answer(sandbox: Sandbox, method: str, path: str, **options: Any) -> httpx.Response:
     headers = {"authorization": f"Bearer {sandbox.api_key}"}
     return httpx.request(method, f"{sandbox.url}{path}", headers=headers, **options).raise_for_status()
+
+
+def user_id(wire_id: str) -> str:
+    """The user's id in an id on the wire, which ends in a digest of the row."""
+    id, digest = wire_id.rsplit(".", 1)
+    assert re.fullmatch("[0-9a-f]{10}", digest), wire_id
+    return id
 
 
 def rows_of(sandbox: Sandbox, run: TaskRun) -> list[dict[str, Any]]:

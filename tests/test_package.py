@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "sandbox": set[str](),
     "demo": {"api", "sandbox", "cli"},
     "cli": {"demo", "sandbox", "ui", "hooks", "flows", "api"},
+    "ui": {"hooks", "api"},
 }
 
 
@@ -221,6 +222,7 @@ print(json.dumps({
 def test_the_distribution_registers_provider_command_and_fixture() -> None:
     names = {(one.group, one.value) for one in distribution("airflow-provider-grok").entry_points}
     assert names >= {
+        ("airflow.plugins", "airflow_provider_grok.ui.plugin:GrokPlugin"),
         ("apache_airflow_provider", "airflow_provider_grok:get_provider_info"),
         ("console_scripts", "airflow_provider_grok.cli:main"),
         ("pytest11", "airflow_provider_grok.sandbox.pytest_plugin"),

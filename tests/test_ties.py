@@ -366,8 +366,8 @@ def _read_of_scripts() -> set[str]:
     found: set[str] = set()
     for file in (PACKAGE / "sandbox").glob("*.py"):
         text = file.read_text(encoding="utf-8")
-        found |= set(re.findall(r'script(?:\.get\(|\[)"(\w+)"', text))
-        found |= set(re.findall(r'"(\w+)" (?:not )?in (?:\w+\.)*script\b', text))
+        found |= set(re.findall(r'(?:script|action)(?:\.get\(|\[)"(\w+)"', text))
+        found |= set(re.findall(r'"(\w+)" (?:not )?in (?:\w+\.)*(?:script|action)\b', text))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,11 +26,14 @@ class BatchStatusPage:
     token: str | None
 
 
-def status_page(*, limit: int = batches.PAGE, token: str | None = None) -> Call[BatchStatusPage]:
+def status_page(
+    *, limit: int = batches.PAGE, token: str | None = None, wanted: Container[str] | None = None
+) -> Call[BatchStatusPage]:
     """Ask for a page of the team's batches, newest first; one that cannot be read is left out.
 
     :param limit: batches per page.
     :param token: the last page's token.
+    :param wanted: ids of the batches that are asked about: others are not read; None: all.
     """
 
     def read(answer: Answer) -> BatchStatusPage:
@@ -38,13 +41,17 @@ def status_page(*, limit: int = batches.PAGE, token: str | None = None) -> Call[
         listed = document.get("batches")
         now = batches.server_time(answer)
         found: dict[str, Progress] = {}
-        for entry in listed if isinstance(listed, list) else ():
+        entries = listed if isinstance(listed, list) else []
+        for entry in entries:
+            named = entry.get("batch_id") if isinstance(entry, dict) else None
+            if not isinstance(named, str) or (wanted is not None and named not in wanted):
+                continue
             try:
                 batch = batches.Batch.parse(entry, f"{answer.method} {answer.path}")
             except errors.NotAnApiResponse:
                 continue
             found[batch.batch_id] = batches.progress(batch, now)
         following = document.get("pagination_token")
-        return BatchStatusPage(found, following if found and isinstance(following, str) else None)
+        return BatchStatusPage(found, following if entries and isinstance(following, str) else None)
 
     return Call("GET", "/batches", read, query=batches.query(limit, token))

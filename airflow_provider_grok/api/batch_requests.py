@@ -102,7 +102,13 @@ def _size(entry: Mapping[str, Any]) -> int:
 
 
 def _check_size(entry: Mapping[str, Any], where: str) -> int:
-    size = _size(entry)
+    try:
+        size = _size(entry)
+    except UnicodeEncodeError as error:
+        raise errors.InvalidRequest(
+            f"{where} cannot be sent as text: it holds half of a character ({error.object[error.start]!r}). Look where "
+            "its text was cut."
+        ) from None
     if size >= PAYLOAD_LIMIT - 100:
         raise errors.InvalidRequest(
             f"{where} has {size} bytes; one payload may have {PAYLOAD_LIMIT} (25 MB). Upload its sources and give "

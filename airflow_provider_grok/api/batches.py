@@ -24,6 +24,8 @@ Status = Literal["failed", "cancelled", "finished", "expired", "loading", "empty
 PAGE, REQUESTS_PAGE = 100, 1000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:=+~@-]{0,254}")
 
+_SERVER_ID = re.compile(r"batch_[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
+
 
 class State(ApiModel):
     """How many requests of a batch are where; the server leaves out what is zero."""
@@ -48,6 +50,13 @@ class State(ApiModel):
             "failed": self.num_error,
             "cancelled": self.num_cancelled,
         }
+
+    @property
+    def note(self) -> str:
+        """How far it is, in words."""
+        failed = f", {self.num_error} failed" if self.num_error else ""
+        cancelled = f", {self.num_cancelled} cancelled" if self.num_cancelled else ""
+        return f"{self.ended} of {self.num_requests} done{failed}{cancelled}"
 
     @property
     def pending(self) -> int:
@@ -99,9 +108,7 @@ class Batch(ApiModel):
     @property
     def note(self) -> str:
         """How far it is, in words."""
-        failed = f", {self.state.num_error} failed" if self.state.num_error else ""
-        cancelled = f", {self.state.num_cancelled} cancelled" if self.state.num_cancelled else ""
-        return f"{self.state.ended} of {self.state.num_requests} done{failed}{cancelled}"
+        return self.state.note
 
 
 class BatchPage(ApiModel):
@@ -159,6 +166,14 @@ def path(batch_id: str, rest: str = "") -> str:
             f"{errors.clean(repr(batch_id), 100)} is no batch id. Give the id that GrokBatchOperator returned."
         )
     return f"/batches/{quote(batch_id, safe='')}{rest}"
+
+
+def is_server_id(batch_id: str) -> bool:
+    """Whether an id has the server's own form, so that it is no slip of a person's.
+
+    :param batch_id: the id.
+    """
+    return _SERVER_ID.fullmatch(batch_id) is not None
 
 
 def create(name: str, input_file_id: str | None = None) -> Call[Batch]:

@@ -114,13 +114,13 @@ def upload(
     :param path: the file.
     :param filename: name to store it under; None: its own.
     :param content_type: its media type; None: told from its first bytes.
-    :param expires_after: its life in seconds, 3600 to 2592000; None: without end.
+    :param expires_after: its lifetime in seconds, 3600 to 2592000; None: without end.
     :param purpose: any text; the API stores it and does nothing with it.
-    :raises InvalidRequest: for a file that is missing, empty or too large, a bad name or life.
+    :raises InvalidRequest: for a file that is missing, empty or too large, a bad name or lifetime.
     """
     _check_size(path)
     name = check_filename(filename or path.name)
-    # The server wants the life before the file, and so do we send it.
+    # The API refuses a lifetime that comes after the file.
     fields = {} if expires_after is None else {"expires_after": str(check_life(expires_after))}
     sent = Upload(path, name, content_type or media_type(path), {**fields, "purpose": purpose})
     return Call("POST", "/files", File.read, upload=sent)
@@ -298,8 +298,8 @@ def share(file_id: str, expires_after: int | None = None) -> Call[PublicUrl]:
     """Give a file a public link, or its link a new end (docs.x.ai, Files API: public URLs).
 
     :param file_id: the file: PNG, JPEG, MP4 or PDF of at most 50 MiB.
-    :param expires_after: life of the link in seconds from now, 3600 to 2592000; None: as long as the file's.
-    :raises InvalidRequest: for a life out of bounds.
+    :param expires_after: lifetime of the public URL in seconds from now, 3600 to 2592000; None: as long as the file's.
+    :raises InvalidRequest: for a lifetime out of bounds.
     """
     body: Mapping[str, int] = {} if expires_after is None else {"expires_after": check_life(expires_after)}
     return Call("POST", _path(file_id, "/public-url"), PublicUrl.read, body=body, repeatable=True)

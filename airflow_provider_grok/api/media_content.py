@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from airflow_provider_grok.api import errors
+from airflow_provider_grok.api.kinds import is_result
 
 #: Bytes at the beginning of a file that say what it is.
 HEAD = 16
@@ -70,7 +71,7 @@ def check_result(path: Path) -> str:
     :raises NotAnApiResponse: for anything else, such as a proxy's page, and for one that is not whole.
     """
     kind = media_type(path) if path.stat().st_size else "an empty file"
-    if not kind.startswith(("image/", "video/")):
+    if not is_result(kind):
         raise errors.NotAnApiResponse(f"A result's link led to {kind}, which is neither a picture nor a video.")
     if not is_whole(path, kind):
         raise errors.NotAnApiResponse(

@@ -12,7 +12,7 @@ from airflow_provider_grok.flows.files.storage import use_storage
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-#: Bytes of one part of an upload, the least that S3 takes. One part is under way at a time: that is the memory it takes.
+#: Bytes of one part of an upload, the least that S3 takes, and how many parts are under way: the memory it takes.
 PART, PARTS = 5 * 2**20, 1
 #: Storages with real folders, which are made where they are missing. Buckets are never made.
 WITH_FOLDERS = frozenset({"dbfs", "file", "ftp", "hdfs", "local", "nfs", "sftp", "smb", "ssh", "webhdfs"})

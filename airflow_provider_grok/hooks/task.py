@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_grok.flows.purchases.store import TaskIdentity
+
+log = logging.getLogger(__name__)
 
 
 class TaskStateStore:
@@ -73,3 +76,25 @@ def current_task() -> TaskIdentity:
     except RuntimeError:
         return TaskIdentity.nobody()
     return task_identity(context)
+
+
+async def task_state(ti: Any) -> str | None:
+    """The state of a task instance as Airflow has it now; None where it cannot be known.
+
+    :param ti: the task instance; None where it is not known.
+    """
+    if ti is None:
+        return None
+    try:
+        from airflow.sdk.execution_time import task_runner
+        from airflow.sdk.execution_time.comms import GetTaskStates
+
+        question = GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
+        answer = await task_runner.SUPERVISOR_COMMS.asend(question)
+        states: dict[str, Any] = getattr(answer, "task_states", {}).get(ti.run_id, {})
+        mapped = f"{ti.task_id}_{ti.map_index}"
+        state = states.get(mapped if mapped in states else ti.task_id)
+    except Exception as error:
+        log.warning("Airflow does not say how the task stands: %s: %s", type(error).__name__, error)
+        return None
+    return str(getattr(state, "value", state)) if state is not None else None

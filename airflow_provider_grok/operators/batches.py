@@ -45,19 +45,21 @@ class GrokBatchOperator(GrokOperator):
     """Submit many requests as one batch, never twice, and return its id at once, without waiting.
 
     Every picture and video is asked to be stored in xAI Files; let `GrokPersistOperator` follow directly, which waits
-    by itself and keeps what the server did not store (docs.x.ai, Batch API). A retry adds only what is missing.
+    by itself and keeps what the server did not store (docs.x.ai, Batch API). A retry, a clear or a
+    changed list adds only the rows that are missing.
 
     :param requests: requests as `edit_image` and its like in this module make them, each with an id of its own.
     :param input_file: a JSONL file of requests instead: path on the worker or object-storage URL; it is watched until
         the server has loaded it, for one bad line would cancel it as a whole.
-    :param name: name of the batch, and of the results; a token goes behind it. None: `<dag>.<task>`.
+    :param name: name of the batch, and of the results; an idempotency key goes behind it. None: `<dag>.<task>`.
     :param expires_after: life of the stored results: timedelta, seconds or text of seconds, 1 hour to 30 days; None:
         the connection's default, else no end.
     :param expires_at: their end instead: aware datetime or ISO text.
     :param share: whether to make a public link of each: True (7 days, or as long as the file), or its life.
     :param max_cost_usd: most US dollars that the batch as a whole may cost; None: the connection's.
-    :param reuse: `run`: an equal batch in the same task of the same run is the same purchase; `attempt`: the same, but
-        clearing the finished task buys anew; `always`: an equal batch anywhere is the same purchase.
+    :param reuse: `run`: an equal row in the same task of the same run is the same purchase; `attempt`: the same, but
+        clearing the finished task buys anew; `always`: so is an equal row of any batch of this `name`, while that batch
+        answers (about a day) or its stored file lives.
     """
 
     template_fields = (
@@ -116,10 +118,9 @@ class GrokBatchOperator(GrokOperator):
                 placed: SubmittedBatch = wire.run(self.hook.endpoint, purchase.place(store))
             except errors.GrokError as error:
                 batch_id = purchase.batch.batch_id if purchase.batch else getattr(error, "job_id", None)
-                counts = {"requests": len(entries), "added": purchase.added}
-                self.push(context, receipt=receipt(counts=counts, usage=purchase.usage(), request_id=batch_id))
+                self._push(context, purchase, batch_id, len(entries))
                 raise
-            self._push(context, placed, len(entries))
+            self._push(context, purchase, placed.batch.batch_id, len(entries), reused=not placed.added)
             return placed.batch.batch_id
 
     def _entries(self) -> list[Mapping[str, Any]]:
@@ -141,40 +142,48 @@ class GrokBatchOperator(GrokOperator):
         return wire.run(self.hook.endpoint, read_lines(self.hook.endpoint, source))
 
     def _purchase(self, context: Context, entries: Sequence[Mapping[str, Any]]) -> BatchPurchase:
-        from airflow_provider_grok.flows.batches.purchase import BatchPurchase
+        from airflow_provider_grok.flows.batches.purchase import BatchPurchase, has_begun
         from airflow_provider_grok.flows.batches.requests import BatchPurchaseRequest
         from airflow_provider_grok.flows.purchases.options import PurchaseOptions
         from airflow_provider_grok.hooks.task import task_identity
 
-        settings, buyer = self.hook.settings, task_identity(context)
-        terms: PurchaseOptions = PurchaseOptions.of(
+        settings, task = self.hook.settings, task_identity(context)
+        options: PurchaseOptions = PurchaseOptions.of(
             settings,
-            begun=buyer.has_begun(BatchPurchase.slot),
+            begun=has_begun(task.store),
             expires_after=self.expires_after,
             expires_at=self.expires_at,
             share=self.share,
             max_cost_usd=self.max_cost_usd,
             reuse=self.reuse,
         )
-        order = BatchPurchaseRequest(entries, named(self.name), terms.expires_after, terms.link, terms.max_cost)
+        request = BatchPurchaseRequest(entries, named(self.name), options.expires_after, options.link, options.max_cost)
         self._ti: Any = context["ti"]
-        self._bought = BatchPurchase(
-            order, buyer, reuse=terms.reuse, recovery_wait=settings.recovery_wait, log=self.log
+        self._submitting = BatchPurchase(
+            request, task, reuse=options.reuse, recovery_wait=settings.recovery_wait, log=self.log
         )
-        return self._bought
+        return self._submitting
 
-    def _push(self, context: Context, placed: SubmittedBatch, count: int) -> None:
-        counts, usage = {"requests": count, "added": placed.added}, {**self._bought.usage(), "estimated": True}
-        told = receipt(counts=counts, usage=usage, request_id=placed.batch.batch_id, reused=not placed.added)
+    def _push(
+        self, context: Context, purchase: BatchPurchase, batch_id: str | None, count: int, *, reused: bool = False
+    ) -> None:
+        told = receipt(
+            counts={"requests": count, "added": purchase.added},
+            usage=purchase.usage(),
+            billed=purchase.billed(),
+            request_id=batch_id,
+            reused=reused,
+        )
         self.push(context, receipt=told)
 
     def on_kill(self) -> None:
         """Cancel the half-filled batch if the task was ended for good; else the next try adds what is missing."""
         from airflow_provider_grok.flows.batches.cancel import cancel_if_over
+        from airflow_provider_grok.hooks.task import task_state
 
-        purchase: BatchPurchase | None = getattr(self, "_bought", None)
+        purchase: BatchPurchase | None = getattr(self, "_submitting", None)
         if purchase and purchase.batch:
-            cancel_if_over(self.hook, self._ti, purchase.batch.batch_id, self.log)
+            cancel_if_over(self.hook, self._ti, purchase.batch.batch_id, self.log, state_of=task_state)
         else:
             self.log.warning("Killed before a batch was made. Another try looks for it by name before it makes one.")
 
@@ -195,10 +204,11 @@ class GrokBatchCancelOperator(GrokOperator):
 
     def execute(self, context: Context) -> str:
         """Cancel."""
-        from airflow_provider_grok.api import batches
+        from airflow_provider_grok.flows.batches.cancel import cancel_all
 
         with translate_errors():
-            batch = self.hook.run(batches.cancel(str(self.batch_id).strip()))
-            self.log.info("Cancelled batch %s: %s.", batch.batch_id, batch.note)
-            self.push(context, receipt=receipt(counts=batch.state.counts(), request_id=batch.batch_id))
-            return batch.batch_id
+            state, cancelled = self.hook.run(cancel_all(str(self.batch_id).strip()))
+            batch_id = cancelled[-1]
+            self.log.info("Cancelled %s: %s.", ", ".join(f"batch {one}" for one in cancelled), state.note)
+            self.push(context, receipt=receipt(counts=state.counts(), request_id=batch_id))
+            return batch_id

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Duration = timedelta | float | str
 
-#: How long a link lives where nobody says otherwise.
+#: Lifetime of a public URL where nobody says otherwise.
 LINK_LIFE = timedelta(days=7)
 
 
@@ -33,8 +33,8 @@ class GrokUploadOperator(GrokOperator):
 
     :param source: path on the worker, object-storage URL that Airflow knows, https URL on an allowed host, or a list.
     :param filename: name to store it under; None: its own. One name for one source.
-    :param expires_after: life of the stored file: timedelta, seconds or text of seconds, 1 hour to 30 days; None: the
-        connection's default, else no end.
+    :param expires_after: lifetime of the stored file: timedelta, seconds or text of seconds, 1 hour to 30 days; None:
+        the connection's default, else no end.
     :param expires_at: its end instead: aware datetime or ISO text.
     :param reuse: `always`: the same content is the same file; `run`: only within the task of this run; `attempt`: the
         same, but clearing the task stores it anew.
@@ -165,10 +165,10 @@ class GrokShareOperator(GrokFileOperator):
 
     :param file: file id, list, nested lists, a mapped task's output, or None: PNG, JPEG, MP4 or PDF of at most 50 MiB.
     :param captions: for the review: one text for each file; or a dict of file ids and texts; or the receipts of the
-        tasks that made the files (`captions=edit.output["receipt"]`), whose prompts are taken. Texts that go with file
-        ids do not fail where one of the pictures was taken away by moderation.
-    :param expires_after: life of the links: timedelta, seconds or text of seconds, 1 hour to 30 days; the default is
-        shortened to the file's own. None: no end.
+        tasks that made the files (`captions=edit.output["receipt"]`), whose prompts and costs are taken. Texts that go
+        with file ids do not fail where one of the pictures was taken away by moderation.
+    :param expires_after: lifetime of the links: timedelta, seconds or text of seconds, 1 hour to 30 days; the default
+        is shortened to the file's own. None: no end.
     :param expires_at: their end instead: aware datetime or ISO text.
     """
 
@@ -196,7 +196,7 @@ class GrokShareOperator(GrokFileOperator):
         from airflow_provider_grok.flows.files.settle import SETTLING
         from airflow_provider_grok.flows.files.share import share_file
         from airflow_provider_grok.operators.captions import captions_of
-        from airflow_provider_grok.operators.review import review_markdown
+        from airflow_provider_grok.operators.review import costs_of, review_markdown
 
         usual = round(LINK_LIFE.total_seconds())
         until: list[float] = []
@@ -217,7 +217,10 @@ class GrokShareOperator(GrokFileOperator):
                     context,
                     public_url=in_shape(self.file, [row.public_url for row in made]),
                     review_markdown=review_markdown(
-                        made, [captions.get(row.file_id or "", "") for row in made], self.task_id
+                        made,
+                        [captions.get(row.file_id or "", "") for row in made],
+                        self.task_id,
+                        costs_of(self.captions),
                     ),
                 )
 

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_grok.api.batches import Batch
     from airflow_provider_grok.flows.batches.persist import Persisting
-    from airflow_provider_grok.flows.batches.persist_result import Persisted
+    from airflow_provider_grok.flows.batches.persist_result import PersistResult
     from airflow_provider_grok.flows.purchases.options import PurchaseOptions
 
     Duration = timedelta | float | str
@@ -45,7 +44,7 @@ class GrokPersistOperator(GrokOperator):
     :param share: whether to make a public link of each: True (7 days, or as long as the file), or its life.
     :param deferrable: wait in the triggerer, not on a worker; default: Airflow's `[operators] default_deferrable`.
     :param timeout: how long to wait for the batch, from the first try: timedelta or seconds.
-    :param poll_interval: seconds between two looks; None: by the batch's age, 5 to 60.
+    :param poll_interval: seconds between two polls; None: by the batch's age, 5 to 60.
     """
 
     template_fields = (
@@ -97,19 +96,16 @@ class GrokPersistOperator(GrokOperator):
         with translate_errors():
             persisting = self._persisting(context)
             try:
-                batch = self._wait(persisting)
+                self._wait(persisting)
             except GrokError:
-                kept = persisting.so_far()
+                kept = persisting.partial_result()
                 self._push(context, persisting, kept, return_value=kept.results())
                 raise
-            return self._deliver(context, persisting, batch)
+            return self._deliver(context, persisting)
 
-    def _wait(self, persisting: Persisting) -> Batch:
-        while True:
-            batch, over = persisting.step()
-            if over:
-                return batch
-            if self.deferrable:
+    def _wait(self, persisting: Persisting) -> None:
+        while not persisting.step():
+            if self.deferrable and persisting.is_waiting:
                 self._defer(persisting)
             persisting.rest()
 
@@ -139,8 +135,10 @@ class GrokPersistOperator(GrokOperator):
     def on_kill(self) -> None:
         """Cancel the batch if the task was ended for good; where it will run again, the next try goes on with it."""
         from airflow_provider_grok.flows.batches.cancel import cancel_if_over
+        from airflow_provider_grok.hooks.task import task_state
 
-        cancel_if_over(self.hook, getattr(self, "_ti", None), str(self.batch_id), self.log)
+        ti = getattr(self, "_ti", None)
+        cancel_if_over(self.hook, ti, str(self.batch_id).strip(), self.log, state_of=task_state)
 
     def _persisting(self, context: Context) -> Persisting:
         from airflow_provider_grok.api import validation
@@ -151,9 +149,9 @@ class GrokPersistOperator(GrokOperator):
         from airflow_provider_grok.hooks.task import TaskStateStore
 
         store = TaskStateStore(context["task_state_store"])
-        terms: PurchaseOptions = PurchaseOptions.of(
+        options: PurchaseOptions = PurchaseOptions.of(
             self.hook.settings,
-            begun=store.get(Persisting.slot) is not None,
+            begun=store.get(Persisting.record_key) is not None,
             expires_after=self.expires_after,
             expires_at=self.expires_at,
             share=self.share,
@@ -167,7 +165,8 @@ class GrokPersistOperator(GrokOperator):
             destination=given(self.destination),
             max_concurrency=validation.whole(self.max_concurrency, "max_concurrency", 1, 1000),
             min_success=validation.share(self.min_success, "min_success"),
-            terms=terms,
+            options=options,
+            link_yields=self.share is True or str(self.share).strip().lower() == "true",
             log=self.log,
         )
 
@@ -178,10 +177,10 @@ class GrokPersistOperator(GrokOperator):
         left = timedelta(seconds=persisting.seconds_left() + 60)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=left)
 
-    def _deliver(self, context: Context, persisting: Persisting, batch: Batch) -> list[str]:
+    def _deliver(self, context: Context, persisting: Persisting) -> list[str]:
         from airflow_provider_grok.api.errors import GrokError
 
-        kept = persisting.conclude(batch)
+        kept = persisting.conclude()
         try:
             kept.check()
         except GrokError:
@@ -190,8 +189,9 @@ class GrokPersistOperator(GrokOperator):
         self._push(context, persisting, kept)
         return kept.results()
 
-    def _push(self, context: Context, persisting: Persisting, kept: Persisted, **more: Any) -> None:
+    def _push(self, context: Context, persisting: Persisting, kept: PersistResult, **more: Any) -> None:
         """Tell what was kept; a failed task returns nothing, so its value is among `more`."""
         self.push(context, receipt=receipt(**kept.receipt()), manifest=kept.manifest, **more)
-        if persisting.terms.link:
-            self.push(context, public_url=kept.public_urls())
+        links = kept.public_urls()
+        if persisting.options.link or any(links):
+            self.push(context, public_url=links)

@@ -47,7 +47,7 @@ class GrokBatchSensor(BaseSensorOperator):
         self.deferrable = deferrable
 
     def execute(self, context: Context) -> Any:
-        """Look once; then wait in the triggerer, or poke."""
+        """Poll once; then wait in the triggerer, or poke."""
         if not self.deferrable:
             return super().execute(context)
         first = self.poke(context)
@@ -58,19 +58,20 @@ class GrokBatchSensor(BaseSensorOperator):
     def _defer(self, context: Context) -> None:
         from airflow_provider_grok.triggers.jobs import GrokJobTrigger
 
-        started = self._started(context)
+        started, batch_id = self._started(context), str(self.batch_id).strip()
         trigger = GrokJobTrigger(
             kind="batch",
-            job_id=str(self.batch_id).strip(),
+            job_id=batch_id,
             submitted_at=started,
             deadline=started + self.timeout,
             grok_conn_id=self.grok_conn_id,
+            parts=None if self._pending in ([], [batch_id]) else dict.fromkeys(self._pending),
         )
         left = timedelta(seconds=max(started + self.timeout - time.time(), 0) + 60)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=left)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None, **_: Any) -> Any:
-        """Look again after the trigger did.
+        """Poll again after the trigger did.
 
         :param context: the task's context.
         :param event: what the trigger said.
@@ -86,25 +87,25 @@ class GrokBatchSensor(BaseSensorOperator):
         raise AirflowException(f"Waiting for batch {self.batch_id} failed: {(event or {}).get('message')}")
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once.
+        """Poll once.
 
         :param context: the task's context.
         """
-        from airflow_provider_grok.api import jobs
+        from airflow_provider_grok.flows.batches.watch import watch_once
         from airflow_provider_grok.hooks.grok import GrokHook
 
         with translate_errors():
             hook = GrokHook(self.grok_conn_id)
-            job = jobs.Job("batch", str(self.batch_id).strip(), self._started(context))
-            progress = hook.run(jobs.poll(job))
-            batch: Batch = progress.result
-            self.log.info("Batch %s: %s.", batch.batch_id, jobs.words(progress, time.time() - job.submitted_at))
-            if progress.state == "pending":
+            seen = hook.run(watch_once(str(self.batch_id).strip(), self.log))
+            self._pending = seen.pending
+            self.log.info("Batch %s: %s.", seen.batch_id, seen.words(time.time() - self._started(context)))
+            if seen.pending:
                 return PokeReturnValue(is_done=False)
-            if batch.cancel_by_xai_message:
-                self.log.warning("xAI cancelled batch %s: %s", batch.batch_id, batch.cancel_by_xai_message)
-            self._warn_of_links(hook, batch)
-            return PokeReturnValue(is_done=True, xcom_value=batch.state.counts())
+            for batch in seen.states.values():
+                if batch.cancel_by_xai_message:
+                    self.log.warning("xAI cancelled batch %s: %s", batch.batch_id, batch.cancel_by_xai_message)
+                self._warn_of_links(hook, batch)
+            return PokeReturnValue(is_done=True, xcom_value=seen.state.counts())
 
     def _started(self, context: Context) -> float:
         """When the waiting began; with `reschedule` every poke is another start."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -13,6 +14,7 @@ from airflow_provider_grok.api import errors, wire
 from airflow_provider_grok.api.jobs import Job
 from airflow_provider_grok.api.kinds import KINDS, Kind
 from airflow_provider_grok.hooks.grok import GrokHook
+from airflow_provider_grok.triggers.poller import Poller
 from airflow_provider_grok.triggers.registry import poller_of
 from airflow_provider_grok.triggers.waits import Wait, WaitEvent
 
@@ -42,6 +44,8 @@ class GrokJobTrigger(BaseTrigger):
     :param cancel_on_kill: cancel the batch when a person ends the task for good.
     :param key: the idempotency key, in hex digits.
     :param count: how many files are to bear it.
+    :param parts: for a batch whose rows lie in several: those that are still waited for, and how many ended requests of
+        each the task knows, as `seen` says it of one.
     :param others: arguments of other versions, which a trigger that outlived an upgrade may carry: `first_look` is
         what `initial_delay` was called in 0.1.0; the rest is ignored.
     """
@@ -62,6 +66,7 @@ class GrokJobTrigger(BaseTrigger):
         cancel_on_kill: bool = False,
         key: str = "",
         count: int = 1,
+        parts: dict[str, int | None] | None = None,
         **others: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -70,7 +75,7 @@ class GrokJobTrigger(BaseTrigger):
         self.grok_conn_id, self.name = grok_conn_id, name
         self.initial_delay: float = others.get("first_look", INITIAL_DELAY) if initial_delay is None else initial_delay
         self.seen, self.wake_after, self.cancel_on_kill = seen, wake_after, cancel_on_kill
-        self.key, self.count = key, count
+        self.key, self.count, self.parts = key, count, parts
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Ids and numbers only: never a key of the API, a prompt or a link."""
@@ -88,6 +93,7 @@ class GrokJobTrigger(BaseTrigger):
             "cancel_on_kill": self.cancel_on_kill,
             "key": self.key,
             "count": self.count,
+            **({"parts": self.parts} if self.parts else {}),
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -122,7 +128,40 @@ class GrokJobTrigger(BaseTrigger):
         await wire.REAL_CLOCK.asleep(self.initial_delay)
         # The connection is fetched here, and not by the poller's task, whose context is empty.
         poller = await poller_of(self.grok_conn_id)
-        return await poller.watch(self._wait())
+        return await (self._watch_parts(poller) if self.parts else poller.watch(self._wait()))
+
+    async def _watch_parts(self, poller: Poller) -> WaitEvent:
+        """Wait for several batches: until one has new results or, where nobody keeps results, until all have ended."""
+        running = {asyncio.create_task(poller.watch(wait)) for wait in self._waits()}
+        try:
+            while True:
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for event in (task.result() for task in done):
+                    # Of a batch that has ended, somebody who keeps results has to take the last ones now.
+                    if event.what != "ended" or self.keeps_results or not running:
+                        return event
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    @property
+    def keeps_results(self) -> bool:
+        """Whether the task takes results while its batches run."""
+        return any(seen is not None for seen in (self.parts or {}).values())
+
+    def _waits(self) -> list[Wait]:
+        return [
+            Wait(
+                Job("batch", batch_id, self.job.submitted_at),
+                self.deadline,
+                self.poll_interval,
+                seen,
+                self.wake_after,
+                report=partial(log.info, "batch job %s: %s", batch_id),
+            )
+            for batch_id, seen in (self.parts or {}).items()
+        ]
 
     def _wait(self) -> Wait:
         deadline = self.deadline
@@ -156,10 +195,12 @@ class GrokJobTrigger(BaseTrigger):
         await asyncio.shield(work)
 
     async def _let_go(self) -> None:
-        from airflow_provider_grok.flows.batches import cancel as killing
+        from airflow_provider_grok.flows.batches.cancel import acancel_if_over, report_uncancellable
+        from airflow_provider_grok.hooks.task import task_state
 
+        ti = self.task_instance
         if self.job.kind == "batch":
-            await killing.acancel_if_over(GrokHook(self.grok_conn_id), self.task_instance, self.job.id, log)
+            await acancel_if_over(GrokHook(self.grok_conn_id), ti, self.job.id, log, state_of=task_state)
         else:
             job = self.job if self.job.id else Job(self.job.kind, "(id unknown)", self.job.submitted_at)
-            await killing.atell(self.task_instance, job, self.name or "named by its task", log)
+            await report_uncancellable(ti, job, self.name or "named by its task", log, state_of=task_state)

@@ -153,7 +153,7 @@ class BatchLists(Lists):
     async def _read_pages(self) -> None:
         poller, token, empty = self.poller, None, 0
         while True:
-            call = dataclasses.replace(batch_pages.status_page(token=token), attempts=1)
+            call = dataclasses.replace(batch_pages.status_page(token=token, wanted=self.known), attempts=1)
             page = await wire.arun(poller.endpoint, call, clock=poller.clock)
             before, now = len(self.missing), poller.clock.now()
             for batch_id, progress in page.progress.items():

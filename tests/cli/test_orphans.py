@@ -246,3 +246,11 @@ def test_ids_of_any_form_are_claimed_by_records_receipts_and_manifests() -> None
     told = [receipt, json.dumps(receipt | {"files": [{"file_id": "ee"}]}), json.dumps(json.dumps({"file_id": "ff"}))]
     claims = claims_of([("x", record), ("y", rows)], [*told, "manifest-1", '"manifest-2"', None])
     assert {"0aef", "9b-z", "dd.1", "ee", "ff", "manifest-1", "manifest-2"} <= claims.ids
+
+
+def test_a_row_whose_id_looks_like_a_key_is_no_orphan(run_dag: RunDag, say: Say) -> None:
+    with DAG("hexes") as dag:
+        batch = GrokBatchOperator(task_id="batch", requests=[generate_image("deadbeef123456", prompt="a blue bicycle")])
+        GrokPersistOperator(task_id="keep", batch_id=batch.output)
+    assert run_dag(dag).state == "success"
+    assert say("--json") == []

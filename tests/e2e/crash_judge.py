@@ -106,11 +106,12 @@ def judge(airflow: LiveAirflow, books: Books, case: Case, state: str | None, kil
     """
     stored = books.files(case)
     manifests = [id for id, name in stored.items() if ".manifest." in name]
-    assets = {id: name for id, name in stored.items() if id not in manifests}
+    # Where the rows of a list lie is no result.
+    assets = {id: name for id, name in stored.items() if id not in manifests and ".placement." not in name}
     known = _ids(airflow.xcom(case.dag_id, case.name, "work"))
     if case.kind == "batch":
         # The task returns the batch; its results are found by their names, one for each request.
-        known = list({name.split(".")[1]: id for id, name in assets.items()}.values())
+        known = list({name.split(".")[2]: id for id, name in assets.items()}.values())
     # More than one batch, or more than one manifest, is more than was asked for, even where it costs nothing.
     extra = max(0, len(manifests) - 1) + max(0, books.batches(case) - 1)
     if case.kind == "persist" and not _in_order(case, [assets.get(id, "") for id in known]):

@@ -17,6 +17,7 @@ from tests.airflow_task import unused as unused
 from tests.airflow_task import web_page as web_page
 from tests.batch_run import memory as memory
 from tests.batch_run import settle as settle
+from tests.proxy import proxy as proxy
 from tests.purchase_run import Shop
 
 

@@ -302,6 +302,28 @@ def test_an_upload_of_one_run_is_not_taken_for_a_shared_one(sandbox: Sandbox, tm
     assert TaskRun(GrokDeleteOperator, file=own).execute() == own
 
 
+def test_what_was_deleted_unshared_and_written_stands_in_log_and_receipt(
+    sandbox: Sandbox, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file_id = store("result.jpg")
+    share(file_id).execute()
+    got = TaskRun(GrokDownloadOperator, file=file_id, destination=f"{tmp_path}/out/")
+    got.execute()
+    TaskRun(GrokUnshareOperator, file=file_id).execute()
+    gone = TaskRun(GrokDeleteOperator, file=file_id)
+    gone.execute()
+    said = capsys.readouterr().out
+    for words in (
+        f"Shared {file_id} (result.jpg)",
+        f"Wrote {file_id} (",
+        f"{file_id}: its public URL is withdrawn",
+        f"Deleted {file_id} (result.jpg)",
+    ):
+        assert words in said
+    assert got.receipt["files"][0]["url"] == f"{tmp_path}/out/result.jpg"
+    assert gone.receipt["files"][0]["filename"] == "result.jpg"
+
+
 def test_deleting_what_is_gone_is_no_error(sandbox: Sandbox) -> None:
     run = TaskRun(GrokDeleteOperator, file="file_gone")
     assert run.execute() == "file_gone"

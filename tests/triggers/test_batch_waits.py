@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from airflow_provider_grok.api import batch_pages, errors
+from airflow_provider_grok.api import batches as api_batches
 from airflow_provider_grok.api.jobs import Job
 from airflow_provider_grok.sandbox.server import Sandbox
 from airflow_provider_grok.triggers.poller import Poller, Wait, WaitEvent
@@ -177,6 +178,22 @@ def test_a_batch_that_cannot_be_read_costs_the_others_nothing(sandbox: Sandbox, 
     body["batches"].append({"name": "no id"})
     sandbox.faults.add({**LIST, "action": {"status": 200, "body": body}})
     assert [one.what for one in watch(sandbox, *waits_of(jobs))] == ["ended"] * 4
+
+
+def test_batches_of_others_are_not_even_read(
+    sandbox: Sandbox, settle: Settle, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches(sandbox, 110)
+    ours = batches(sandbox, 3)
+    read, progress = list[str](), api_batches.progress
+
+    def counted(batch: Any, now: float) -> Any:
+        read.append(batch.batch_id)
+        return progress(batch, now)
+
+    monkeypatch.setattr(api_batches, "progress", counted)
+    assert [one.what for one in watch(sandbox, *waits_of(ours))] == ["ended"] * 3
+    assert sorted(read) == sorted(job.id for job in ours)
 
 
 def test_an_error_that_nobody_foresaw_in_a_list_leaves_the_waits_alive(

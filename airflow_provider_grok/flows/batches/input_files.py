@@ -56,7 +56,7 @@ def storing(
         with tempfile.TemporaryDirectory(prefix="grok-") as folder:
             path = Path(folder) / "requests.jsonl"
             yield BlockingCall(lambda: batch_requests.write_jsonl(entries, path))
-            stored = yield from upload_once(endpoint, str(path), purchase.buyer, expires_after=LIFE, log=log)
+            stored = yield from upload_once(endpoint, str(path), purchase.task, expires_after=LIFE, log=log)
             return stored.file.id
 
     return store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -73,7 +73,7 @@ def finish(
     rows: Mapping[str, Row],
     order: Iterable[str],
     troubles: Mapping[str, errors.GrokError],
-    status: str,
+    status: Callable[[str], str],
     ticks: Mapping[str, int | None],
 ) -> list[Row]:
     """All rows in request order, with one for every request, whatever became of it.
@@ -81,11 +81,11 @@ def finish(
     :param rows: what is known, by request id.
     :param order: request ids in order.
     :param troubles: why results could not be copied.
-    :param status: how the batch stands.
+    :param status: how the batch of a row stands, by the row's id.
     :param ticks: what requests cost, where their results said so.
     """
     ids = dict.fromkeys([*order, *rows, *troubles])
-    return [rows.get(id) or _open(id, troubles.get(id), status, ticks.get(id)) for id in ids]
+    return [rows.get(id) or _open(id, troubles.get(id), status(id), ticks.get(id)) for id in ids]
 
 
 def _open(request_id: str, trouble: errors.GrokError | None, status: str, ticks: int | None) -> Row:

@@ -5,29 +5,36 @@ from __future__ import annotations
 import asyncio
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from airflow_provider_grok.api import batches, errors, files, jobs, polling, wire
-from airflow_provider_grok.api.call import Flow
 from airflow_provider_grok.api.endpoint import Endpoint
+from airflow_provider_grok.flows.batches.contents import BatchContents, contents_of, counters, provisional
 from airflow_provider_grok.flows.batches.manifest import Row, finish, write_manifest
-from airflow_provider_grok.flows.batches.persist_result import Persisted
-from airflow_provider_grok.flows.batches.results import BatchResultStore
-from airflow_provider_grok.flows.files.download import check_destination, put
+from airflow_provider_grok.flows.batches.persist_result import PersistResult
+from airflow_provider_grok.flows.batches.placement import PlacedRow
+from airflow_provider_grok.flows.batches.record import VERSION, check_version, damaged
+from airflow_provider_grok.flows.batches.results import BatchResultStore, twins_among
+from airflow_provider_grok.flows.files.destination import check_destination, put
 from airflow_provider_grok.flows.files.upload import upload_once
+from airflow_provider_grok.flows.purchases.chunks import ChunkWriter, read_chunks
 from airflow_provider_grok.flows.purchases.names import manifest_name
 from airflow_provider_grok.flows.purchases.options import PurchaseOptions
 from airflow_provider_grok.flows.purchases.store import StateStore, TaskIdentity
 
 T = TypeVar("T")
 
-#: Rows in one entry of the task state store, so that an entry stays well under its 64 KiB.
-CHUNK = 100
+#: Rows in one entry of the task state store, as release 0.1.0 wrote them.
+FIRST_RELEASE_CHUNK = 100
 #: Time between two sweeps of a running batch: a share of its age, within these seconds. Links live 3600 s, and less
 #: where the sandbox's clock runs fast: so a young batch is looked after closely.
 SHARE, SHORTEST, LONGEST = 0.05, 5.0, 900.0
+#: Seconds that one try waits for results that the batch has counted and does not list, and for a batch's list.
+LAG = 180.0
+#: Seconds that a batch may be unknown to a server that has just given its id.
+NOT_FOUND_FOR = 60.0
 
 
 class Persisting:
@@ -39,11 +46,12 @@ class Persisting:
     :param destination: folder in an object storage; None: xAI Files.
     :param max_concurrency: how many results at a time.
     :param min_success: share of the requests that must be kept.
-    :param terms: life, link, timeout and pace.
+    :param options: life, link, timeout and pace.
+    :param link_yields: whether a link's life gives way to a shorter life of its file.
     :param log: where to tell what happens.
     """
 
-    slot = "grok.persist"
+    record_key = "grok.persist"
 
     def __init__(
         self,
@@ -54,92 +62,222 @@ class Persisting:
         destination: str | None,
         max_concurrency: int,
         min_success: float,
-        terms: PurchaseOptions,
+        options: PurchaseOptions,
+        link_yields: bool = False,
         log: Any,
     ) -> None:
         self.endpoint, self.batch_id, self.store = endpoint, batch_id, store
         self.destination, self.max_concurrency, self.min_success = destination, max_concurrency, min_success
-        self.terms, self.log = terms, log
-        self.keeper: BatchResultStore | None = None
-        self.patience = polling.ErrorBudget()
-        self.written = self.seen = 0
-        self.note, self.wake_after, self.on_links = "", 0.0, False
-        self.started_at, rows = self._restore()
-        self.rows = {row.batch_request_id: row for row in rows}
+        self.options, self.link_yields, self.log = options, link_yields, log
+        self.chunks = ChunkWriter(store, self.record_key)
+        self.contents: BatchContents | None = None
+        self.unresolved: errors.GrokError | None = None
+        self.results: BatchResultStore | None = None
+        self.failure: errors.GrokError | None = None
+        self.states: dict[str, batches.Batch] = {}
+        self.over: set[str] = set()
+        self.seen: dict[str, int] = {}
+        self.errors = polling.ErrorBudget()
+        self.lost = 0
+        self.lagging_since: float | None = None
+        self.not_found_since: float | None = None
+        self.note, self.wake_after = "", 0.0
+        self.on_links = self.finished = False
+        self.rows: dict[str, Row] = {}
+        self.started_at = self._restore()
         if destination is not None:
             check_destination(destination)
 
     # -- memory ----------------------------------------------------------------------------------------------
 
-    def _restore(self) -> tuple[float, list[Row]]:
-        head = self.store.get(self.slot) or {}
-        where = [self.batch_id, self.destination]
-        if head.get("where") != where:
+    def _restore(self) -> float:
+        head = self.store.get(self.record_key)
+        if head is not None:
+            check_version(head, self.record_key)
+        if head is None or head.get("where") != self._where:
             started = wire.REAL_CLOCK.now()
-            self.store.set(self.slot, {"where": where, "started_at": started, "rows": 0, "on_links": False})
-            return started, []
-        rows: list[Row] = []
-        for number in range(math.ceil(head["rows"] / CHUNK)):
-            rows += [Row.of(row) for row in self.store.get(f"{self.slot}.{number}") or []]
-        self.written, self.on_links = len(rows), head.get("on_links", True)
+            self.store.set(self.record_key, self._head(started, 0))
+            return started
+        try:
+            count = head["chunks"] if "version" in head else math.ceil(head["rows"] / FIRST_RELEASE_CHUNK)
+            rows = [Row.of(row) for row in read_chunks(self.store, self.record_key, count)]
+            started_at = float(head["started_at"])
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise damaged(self.record_key, error) from error
+        self.rows = {row.batch_request_id: row for row in rows}
+        self.on_links, self.finished = head.get("on_links", True), head.get("finished", False)
         if rows:
-            self.log.info("Going on with batch %s: %d results were kept before.", self.batch_id, len(rows))
-        return head["started_at"], rows
+            self.log.info("Going on with batch %s: %d results were kept before.", self.batch_id, len(self.rows))
+        return started_at
 
-    def _remember(self) -> None:
-        """Write the rows that are new since the last time; a row never changes its place."""
-        rows = list(self.rows.values())
-        first = max(self.written - 1, 0) // CHUNK
-        for number in range(first, math.ceil(len(rows) / CHUNK)):
-            chunk = rows[number * CHUNK : (number + 1) * CHUNK]
-            self.store.set(f"{self.slot}.{number}", [_lean(row.as_json()) for row in chunk])
-        where = [self.batch_id, self.destination]
-        on_links = self.on_links or (self.keeper is not None and self.keeper.on_links)
-        head = {"where": where, "started_at": self.started_at, "rows": len(rows), "on_links": on_links}
-        self.store.set(self.slot, head)
-        self.on_links = on_links
-        self.written = len(rows)
+    @property
+    def _where(self) -> list[str | None]:
+        return [self.batch_id, self.destination]
+
+    def _head(self, started_at: float, chunks: int, *, finished: bool = False) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "where": self._where,
+            "started_at": started_at,
+            "rows": len(self.rows),
+            "chunks": chunks,
+            "on_links": self.on_links,
+            "finished": finished,
+        }
+
+    def _remember(self, *, finished: bool = False) -> None:
+        """Write the rows that are new since the last time; at the end all of them, for links may have changed."""
+        rows = [compact(row.as_json()) for row in self.rows.values()]
+        self.on_links |= self.results is not None and self.results.on_links
+        count = self.chunks.rewrite(rows) if finished else self.chunks.write(rows)
+        self.store.set(self.record_key, self._head(self.started_at, count, finished=finished))
 
     # -- one step --------------------------------------------------------------------------------------------
 
-    def step(self) -> tuple[batches.Batch, bool]:
-        """Look at the batch, keep what is new, and say whether there is nothing left to wait for.
+    def step(self) -> bool:
+        """Poll the batch, keep what is new, and say whether there is nothing left to wait for.
 
         :raises NotFound: for a batch that does not exist.
-        :raises GrokError: when nine looks in a row failed, or one for good.
+        :raises GrokError: when nine polls in a row failed, or one for good.
         """
-        while (progress := self._poll()) is None:
+        while (contents := self._poll()) is None:
             self.rest()
-        batch: batches.Batch = progress.result
-        self.failure = progress.failure or self._out_of_time(progress, batch)
-        over = progress.state != "pending" or self.failure is not None
-        if self.keeper is None:
-            self.keeper = self._keeper(batch)
-        if over or self._worth_a_sweep(batch):
-            if self._sweep(self.keeper, again=over):
+        pending = [batch_id for batch_id in contents.batch_ids if batch_id not in self.over]
+        self.failure = self.failure or (self._out_of_time() if pending else None)
+        is_over = not pending or self.failure is not None
+        results = self._results(contents)
+        if is_over or self._is_worth_a_sweep():
+            if self._sweep(results, again=is_over):
                 # What could not be copied counts as not seen, so that it is tried again.
-                self.seen = batch.state.ended - len(self.keeper.troubles)
+                self.seen = {id: batch.state.ended for id, batch in self.states.items()}
+                if results.troubles:
+                    self.seen = dict.fromkeys(self.seen, -1)
             self.wake_after = wire.REAL_CLOCK.now() + self._until_next_sweep()
-        self._tell(batch, progress)
-        return batch, over
+        self._report(pending)
+        if is_over and not self.failure and self._is_lagging(contents):
+            return False
+        return is_over
 
-    def _sweep(self, keeper: BatchResultStore, *, again: bool) -> bool:
+    def _results(self, contents: BatchContents) -> BatchResultStore:
+        if self.results is None or self.results.contents is not contents:
+            self.results = BatchResultStore(
+                self.endpoint,
+                contents,
+                destination=self.destination,
+                expires_after=self.options.expires_after,
+                link=self.options.link,
+                link_yields=self.link_yields,
+                max_concurrency=self.max_concurrency,
+                log=self.log,
+                rows=self.rows,
+            )
+            if contents.name is None:
+                self.results.twins = twins_among(self._ids_of(contents))
+            if self.finished:
+                # A person cleared the task after it had ended: its files may have been deleted since.
+                asyncio.run(self.results.drop_deleted())
+                self.finished = False
+        return self.results
+
+    def _ids_of(self, contents: BatchContents) -> list[str]:
+        try:
+            return wire.run(self.endpoint, batches.request_order(contents.batch.batch_id))
+        except errors.GrokError as error:
+            self.log.info("The requests of batch %s cannot be listed yet: %s", self.batch_id, error)
+            return []
+
+    def _sweep(self, results: BatchResultStore, *, again: bool) -> bool:
         """Keep what is new; says whether the sweep came to its end.
 
-        :param keeper: does it.
+        :param results: does it.
         :param again: whether a sweep that is lost is tried again here, for there will be no other.
         :raises GrokError: when it failed for good, or nine times in a row.
         """
         while True:
             try:
-                asyncio.run(keeper.copy_new_results(self._remember))
+                asyncio.run(results.copy_new_results(self._remember))
                 return True
             except errors.GrokError as error:
-                self.patience.record_error(error)
-                self.log.warning("A look at the results of batch %s was lost: %s", self.batch_id, error)
+                self._record_error(error)
+                self.log.warning("The results of batch %s could not be read: %s", self.batch_id, error)
             if not again:
                 return False
             self.rest()
+
+    def _record_error(self, error: errors.GrokError) -> None:
+        """Bear a failed request; a 404 on what was there before is no more than that.
+
+        :raises GrokError: the same error, when it is permanent or one too many.
+        """
+        if not isinstance(error, errors.NotFound):
+            self.errors.record_error(error)
+            return
+        self.lost += 1
+        if self.states or self.rows:
+            if self.lost > polling.LOST_POLLS:
+                raise errors.GrokError(
+                    f"{error.brief}, though batch {self.batch_id} was there before. Another try asks again."
+                ) from error
+            return
+        now = wire.REAL_CLOCK.now()
+        self.not_found_since = self.not_found_since or now
+        if not batches.is_server_id(self.batch_id) or now - self.not_found_since >= NOT_FOUND_FOR:
+            raise error
+
+    def _is_lagging(self, contents: BatchContents) -> bool:
+        """Whether results that were counted are not there yet; after some minutes that is the task's failure.
+
+        :param contents: what the batch id stands for.
+        """
+        missing = self._missing(contents)
+        if not missing and not self.unresolved:
+            return False
+        now = wire.REAL_CLOCK.now()
+        self.lagging_since = self.lagging_since or now
+        if now - self.lagging_since < min(LAG, max(self.seconds_left(), 0.0)):
+            self.rest()
+            return True
+        if missing and not self.unresolved:
+            self.failure = errors.GrokError(
+                f"Batch {self.batch_id}: {missing}. All that is listed is kept and in XCom; the server's list lags, "
+                "and another try goes on with the rest."
+            )
+        return False
+
+    def _missing(self, contents: BatchContents) -> str:
+        """Which results the batches have counted and not listed, in words; empty where there are none."""
+        known = self.rows.keys() | (self.results.troubles.keys() if self.results else set())
+        if contents.rows is None:
+            total = sum(self._expected(batch) for batch in self.states.values())
+            count = max(0, total - len(known)) if len(self.states) == 1 else 0
+            return f"{count} of {total} results are counted and not listed" if count else ""
+        missing: list[str] = []
+        for batch_id in dict.fromkeys(row.batch_id for row in contents.rows if row.id not in known):
+            lacking = [row for row in contents.rows if row.batch_id == batch_id and row.id not in known]
+            missing += self._with_an_end(batch_id, lacking)
+        named = f"{', '.join(missing[:5])}{' and others' if len(missing) > 5 else ''}"
+        total = len(contents.rows)
+        return f"{len(missing)} of {total} results are counted and not listed ({named})" if missing else ""
+
+    def _with_an_end(self, batch_id: str | None, lacking: Sequence[PlacedRow]) -> list[str]:
+        """Those of some rows without a result that must have one: not what was cancelled, or never made."""
+        batch = self.states.get(batch_id or "")
+        if batch and (batch.status(wire.REAL_CLOCK.now()) != "finished" or batch.state.num_cancelled):
+            try:
+                found = wire.run(self.endpoint, batches.metadata(batch.batch_id))
+            except errors.GrokError as error:
+                self.log.warning("The requests of batch %s could not be listed: %s", batch.batch_id, error)
+            else:
+                ended = {one.batch_request_id for one in found if one.state in ("succeeded", "failed")}
+                return [row.id for row in lacking if row.wire_id in ended]
+        return [row.id for row in lacking]
+
+    def _expected(self, batch: batches.Batch) -> int:
+        """How many results a batch that is over has to list."""
+        state = batch.state
+        if batch.status(wire.REAL_CLOCK.now()) == "finished":
+            return state.num_requests - state.num_cancelled
+        return state.num_success + state.num_error
 
     def _until_next_sweep(self) -> float:
         kept = any(row.state == "kept" for row in self.rows.values())
@@ -148,46 +286,82 @@ class Persisting:
             return LONGEST
         return min(max(self._age() * SHARE, SHORTEST), LONGEST)
 
-    def _poll(self) -> jobs.Progress | None:
+    def _poll(self) -> BatchContents | None:
+        """Ask how all batches are that the id stands for; None where the poll was lost."""
         try:
-            progress = wire.run(self.endpoint, jobs.poll(jobs.Job("batch", self.batch_id, self.started_at)))
+            contents = self._resolve()
+            for batch_id in contents.batch_ids:
+                if batch_id not in self.over:
+                    job = jobs.Job("batch", batch_id, self.started_at)
+                    self._take_in(batch_id, wire.run(self.endpoint, jobs.poll(job)))
         except errors.GrokError as error:
-            self.patience.record_error(error)
-            self.log.warning("A look at batch %s was lost: %s", self.batch_id, error)
+            self._record_error(error)
+            self.log.warning("A poll of batch %s was lost: %s", self.batch_id, error)
             return None
-        self.patience.record_success(progress)
-        return progress
+        self.lost = 0
+        return contents
 
-    def _out_of_time(self, progress: jobs.Progress, batch: batches.Batch) -> errors.JobTimeout | None:
-        if progress.state != "pending" or self.seconds_left() > 0:
+    def _take_in(self, batch_id: str, progress: jobs.Progress) -> None:
+        self.errors.record_success(progress)
+        self.states[batch_id] = progress.result
+        if progress.state != "pending":
+            self.over.add(batch_id)
+            self.failure = self.failure or progress.failure
+
+    def _resolve(self) -> BatchContents:
+        """What the batch id stands for; while that cannot be told, the batch itself."""
+        if self.contents is not None:
+            return self.contents
+        try:
+            self.contents = wire.run(self.endpoint, contents_of(self.batch_id, self.log))
+            self.unresolved = None
+            self.over.clear()
+            return self.contents
+        except (errors.NotFound, errors.PermissionDenied):
+            raise
+        except errors.GrokError as error:
+            if error.permanent:
+                raise
+            self.unresolved = error
+            self.log.warning("It is not known yet what batch %s stands for: %s", self.batch_id, error)
+        found = provisional(wire.run(self.endpoint, batches.get(self.batch_id)))
+        if found.batch.state.num_requests == 0 and not found.batch.input_file_id:
+            self.lagging_since = self.lagging_since or wire.REAL_CLOCK.now()
+            if wire.REAL_CLOCK.now() - self.lagging_since >= LAG:
+                raise self.unresolved
+        if self.results and self.results.contents.batch.batch_id == found.batch.batch_id:
+            return self.results.contents
+        return found
+
+    def _out_of_time(self) -> errors.JobTimeout | None:
+        if self.seconds_left() > 0:
             return None
         return errors.JobTimeout(
-            f"Batch {self.batch_id} was not over {self._age():.0f} s after this task began to wait ({batch.note}). "
+            f"Batch {self.batch_id} was not over {self._age():.0f} s after this task began to wait ({self._note()}). "
             "What there was is kept; another try goes on from there. A longer `timeout` waits longer."
         )
 
-    def _worth_a_sweep(self, batch: batches.Batch) -> bool:
-        return batch.state.ended > self.seen and wire.REAL_CLOCK.now() >= self.wake_after
+    def _is_worth_a_sweep(self) -> bool:
+        new = any(batch.state.ended > self.seen.get(id, 0) for id, batch in self.states.items())
+        return new and wire.REAL_CLOCK.now() >= self.wake_after
 
-    def _tell(self, batch: batches.Batch, progress: jobs.Progress) -> None:
+    def _note(self) -> str:
+        """How far the list is, in words."""
+        states = [batch.state for batch in self.states.values()]
+        rows = self.contents.rows if self.contents else None
+        total = len(rows) if rows is not None else sum(state.num_requests for state in states)
+        ended, failed = (sum(getattr(state, name) for state in states) for name in ("ended", "num_error"))
+        if len(states) == 1 and states[0].num_requests == total:
+            return self.states[next(iter(self.states))].note
+        return f"{min(ended, total)} of {total} done{f', {failed} failed' if failed else ''}"
+
+    def _report(self, pending: list[str]) -> None:
         kept = sum(row.state == "kept" for row in self.rows.values())
-        note = f"{progress.note}; {kept} kept"
+        note = f"{self._note()}; {kept} kept"
         if note != self.note:
-            words = jobs.words(progress, self._age())
-            self.log.info("Batch %s: %s; %d kept.", self.batch_id, words, kept)
+            where = f" (in {len(pending)} batches)" if len(pending) > 1 else ""
+            self.log.info("Batch %s: %s%s.", self.batch_id, note, where)
         self.note = note
-
-    def _keeper(self, batch: batches.Batch) -> BatchResultStore:
-        return BatchResultStore(
-            self.endpoint,
-            batch,
-            destination=self.destination,
-            expires_after=self.terms.expires_after,
-            link=self.terms.link,
-            max_concurrency=self.max_concurrency,
-            log=self.log,
-            rows=self.rows,
-        )
 
     def _age(self) -> float:
         return wire.REAL_CLOCK.now() - self.started_at
@@ -196,66 +370,96 @@ class Persisting:
 
     def seconds_left(self) -> float:
         """Seconds until this task gives up."""
-        return self.started_at + (self.terms.timeout or 0) - wire.REAL_CLOCK.now()
+        return self.started_at + (self.options.timeout or 0) - wire.REAL_CLOCK.now()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a batch is still running, so that the wait may go on in the triggerer."""
+        known = self.contents.batch_ids if self.contents else tuple(self.states)
+        return any(batch_id not in self.over for batch_id in known)
 
     def rest(self) -> None:
-        """Wait in place until the next look."""
-        interval = polling.interval("batch", self._age(), self.terms.poll_interval)
+        """Wait in place until the next poll."""
+        interval = polling.interval("batch", self._age(), self.options.poll_interval)
         wire.REAL_CLOCK.sleep(max(0.0, min(interval, self.seconds_left())))
 
     def wait(self) -> dict[str, Any]:
         """What the trigger is to wait for: the batch's end, or results that are new."""
+        pending = [id for id in (self.contents.batch_ids if self.contents else ()) if id not in self.over]
+        seen = {id: self.seen.get(id, 0) for id in pending or [self.batch_id]}
+        alone = len(seen) == 1 and self.batch_id in seen
         return {
             "kind": "batch",
             "job_id": self.batch_id,
             "submitted_at": self.started_at,
-            "deadline": self.started_at + (self.terms.timeout or 0),
-            "poll_interval": self.terms.poll_interval,
-            "seen": self.seen,
+            "deadline": self.started_at + (self.options.timeout or 0),
+            "poll_interval": self.options.poll_interval,
+            "seen": seen[self.batch_id] if alone else 0,
             "wake_after": self.wake_after,
+            **({} if alone else {"parts": seen}),
         }
 
     # -- the end ---------------------------------------------------------------------------------------------
 
-    def conclude(self, batch: batches.Batch) -> Persisted:
-        """Write the manifest, and say what was kept.
-
-        :param batch: the batch, for which there is nothing left to wait.
-        """
-        if self.keeper is None:
+    def conclude(self) -> PersistResult:
+        """Write the manifest, and say what was kept; there is nothing left to wait for."""
+        if self.results is None:
             raise AssertionError("conclude() comes after step()")
-        keeper, late = self.keeper, list[errors.GrokError]()
-        order = _or_late(late, lambda: wire.run(self.endpoint, self._order())) or []
-        unlinked = asyncio.run(keeper.link_missing()) if self.terms.link else []
-        self._remember()
-        rows = finish(self.rows, order, keeper.troubles, batch.status(wire.REAL_CLOCK.now()), keeper.ticks)
-        manifest = _or_late(late, lambda: self._write_manifest(keeper, rows)) if rows else None
-        return Persisted(
+        results, late = self.results, list[errors.GrokError]()
+        order = collect_error(late, self._order) or []
+        unlinked = asyncio.run(results.link_missing()) if self.options.link else []
+        self._remember(finished=not self.failure and not results.troubles and not late)
+        rows = finish(self.rows, order, results.troubles, self._statuses(), results.ticks)
+        manifest = collect_error(late, lambda: self._write_manifest(results, rows)) if rows else None
+        return PersistResult(
             rows,
             manifest,
-            batch.batch_id,
+            self.batch_id,
             self.min_success,
-            troubles=list(keeper.troubles.values()),
+            troubles=list(results.troubles.values()),
             failure=self.failure,
             unlinked=unlinked,
             late=late,
         )
 
-    def so_far(self) -> Persisted:
+    def partial_result(self) -> PersistResult:
         """What was kept until something went wrong: rows in no particular order, and no manifest."""
-        return Persisted(list(self.rows.values()), None, self.batch_id, self.min_success)
+        return PersistResult(list(self.rows.values()), None, self.batch_id, self.min_success)
 
-    def _write_manifest(self, keeper: BatchResultStore, rows: list[Row]) -> str:
+    def counts(self) -> Mapping[str, int]:
+        """The server's own counters over the rows that the batch id stands for."""
+        contents = self.contents or provisional(self.states[self.batch_id])
+        return wire.run(self.endpoint, counters(contents, self.states)).counts()
+
+    def _statuses(self) -> Callable[[str], str]:
+        """How the batch of a row stands."""
+        now = wire.REAL_CLOCK.now()
+        rows = self.contents.rows if self.contents and self.contents.rows else ()
+        places = {row.id: row.batch_id for row in rows}
+        own = list(self.states.values())[-1].status(now) if self.states else "running"
+
+        def status(id: str) -> str:
+            batch = self.states.get(places.get(id) or "")
+            return batch.status(now) if batch else own
+
+        return status
+
+    def _write_manifest(self, results: BatchResultStore, rows: list[Row]) -> str:
         with tempfile.TemporaryDirectory(prefix="grok-") as folder:
-            path = Path(folder) / manifest_name(keeper.stem, keeper.token)
+            path = Path(folder) / manifest_name(results.stem, results.key)
             write_manifest(rows, path)
             return self._store_manifest(path)
 
-    def _order(self) -> Flow[list[str]]:
-        """The ids of all requests, in the order in which they were asked for."""
+    def _order(self) -> list[str]:
+        """The users' ids of all requests, in the order in which they were asked for."""
+        if self.unresolved:
+            raise self.unresolved
+        contents = self._resolve()
+        if contents.rows is not None:
+            return [row.id for row in contents.rows]
         ids: dict[str, None] = {}
-        for batch_id in (yield from self.keeper.batch_ids()) if self.keeper else ():
-            ids |= dict.fromkeys((yield from batches.request_order(batch_id)))
+        for batch_id in contents.batch_ids:
+            ids |= dict.fromkeys(wire.run(self.endpoint, batches.request_order(batch_id)))
         return list(ids)
 
     def _store_manifest(self, path: Path) -> str:
@@ -263,7 +467,7 @@ class Persisting:
             target = f"{self.destination.rstrip('/')}/{path.name}"
             put(path, target)
             return target
-        life = self.terms.expires_after
+        life = self.options.expires_after
         work = upload_once(self.endpoint, str(path), TaskIdentity.nobody(), expires_after=life, log=self.log)
         manifest = wire.run(self.endpoint, work).file.id
         self._replace_manifest(manifest)
@@ -271,7 +475,7 @@ class Persisting:
 
     def _replace_manifest(self, manifest: str) -> None:
         """Delete the manifest of a try that had to leave something out: nobody is to take it for the last one."""
-        key = f"{self.slot}.manifest"
+        key = f"{self.record_key}.manifest"
         before = (self.store.get(key) or {}).get("file_id")
         self.store.set(key, {"file_id": manifest})
         if before and before != manifest:
@@ -281,7 +485,7 @@ class Persisting:
                 self.log.warning("The manifest %s of an earlier try could not be deleted: %s", before, error)
 
 
-def _or_late(late: list[errors.GrokError], do: Callable[[], T]) -> T | None:
+def collect_error(late: list[errors.GrokError], do: Callable[[], T]) -> T | None:
     """Do something that comes after everything is safe: where it fails, the rest is told all the same."""
     try:
         return do()
@@ -290,7 +494,7 @@ def _or_late(late: list[errors.GrokError], do: Callable[[], T]) -> T | None:
         return None
 
 
-def _lean(row: dict[str, Any]) -> dict[str, Any]:
+def compact(row: dict[str, Any]) -> dict[str, Any]:
     """A row without what it does not say: a store entry should stay small."""
     files = [{name: value for name, value in one.items() if value is not None} for one in row["files"]]
     return {name: value for name, value in row.items() if value is not None} | {"files": files}

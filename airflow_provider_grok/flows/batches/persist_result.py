@@ -13,7 +13,7 @@ from airflow_provider_grok.flows.batches.manifest import Row
 
 
 @dataclass(frozen=True)
-class Persisted:
+class PersistResult:
     """What was kept of a batch that is over.
 
     :param rows: one for every request, in order.
@@ -56,7 +56,9 @@ class Persisted:
             "cost_usd": prices.usd(ticks),
             "estimated": any(cost is None for cost in costs),
         }
-        return {"counts": self.counts(), "usage": usage, "request_id": self.batch_id}
+        # The task that submitted the batch has told its estimate already: told twice, it would be added up twice.
+        billed = {"cost_in_usd_ticks": 0, "cost_usd": 0.0, "estimated": False, "moderation_ticks": 0}
+        return {"counts": self.counts(), "usage": usage, "billed": billed, "request_id": self.batch_id}
 
     def check(self) -> None:
         """Fail where too little was kept; everything that was kept is safe by now.

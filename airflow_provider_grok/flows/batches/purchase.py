@@ -1,27 +1,47 @@
-"""Buying a batch: made once, filled with what is missing, found again by its name after any accident.
+"""Buying a batch by the row: only what no earlier batch or stored file of the purchase holds is sent.
 
-A batch is bought in several calls, so a try can die between any two of them. Its name holds the purchase's token, and
-its requests have stable ids: a later try finds the batch by id or name, asks which requests it has, and adds the rest.
+Every distinct list has a batch of its own, whose name carries the list's digest. A try can die between any two calls,
+so a later one finds the batch by id or name, asks which requests it has, and adds the rest. Where a list's rows lie in
+several places, a placement file says where (`placement.py`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_grok.api import batch_requests, batches, errors, files, polling, prices
 from airflow_provider_grok.api.call import BlockingCall, Flow, Now, Sleep
 from airflow_provider_grok.api.kinds import KINDS, kind_of_batch_request
-from airflow_provider_grok.flows.batches.reattach import SETTLING, BatchReattachment
+from airflow_provider_grok.flows.batches.adding import RowAdder
+from airflow_provider_grok.flows.batches.placement import PlacedRow, write_placement
+from airflow_provider_grok.flows.batches.reattach import SETTLING, SPENT, STAY, BatchReattachment, HeldRows
+from airflow_provider_grok.flows.batches.record import (
+    RECORD_KEY,
+    BatchRecord,
+    SubmittedPart,
+    generation_of,
+    read_record,
+    write_record,
+)
 from airflow_provider_grok.flows.batches.requests import BatchPurchaseRequest, Entry, entry_id, kind_and_body
+from airflow_provider_grok.flows.batches.rows import (
+    IdScheme,
+    RowBatchName,
+    RowIds,
+    batch_key,
+    check_lengths,
+    key_of_first_release,
+    list_digest,
+    plain_ids,
+    run_mark,
+    wire_id,
+)
 from airflow_provider_grok.flows.purchases.key import Reuse
-from airflow_provider_grok.flows.purchases.names import batch_name, result_name
-from airflow_provider_grok.flows.purchases.store import Record, TaskIdentity, default_stem
+from airflow_provider_grok.flows.purchases.store import StateStore, TaskIdentity, default_stem
 
-#: How often one chunk of requests is sent at the most.
-ROUNDS = 3
 #: Seconds that the server may take to load an input file.
 LOADING = 1800.0
 
@@ -31,208 +51,331 @@ Storing = Callable[[Sequence[Entry]], Flow[str]]
 
 @dataclass(frozen=True)
 class SubmittedBatch:
-    """A batch that holds all its requests.
+    """A batch that stands for all requests of a list.
 
     :param batch: the batch.
-    :param record: what is remembered of it.
-    :param added: how many requests this try added.
+    :param added: how many requests this try sent.
     """
 
     batch: batches.Batch
-    record: Record
     added: int
 
 
 class BatchPurchase:
-    """The purchase of one batch, as a flow that goes on where the last try stopped.
+    """The purchase of one list of requests, as a flow that goes on where the last try stopped.
 
-    :param order: what is to be bought.
-    :param buyer: who buys.
-    :param reuse: how far an equal batch counts as the same purchase.
-    :param recovery_wait: seconds to look for the batch of a lost answer.
+    :param request: what is to be bought.
+    :param task: who buys.
+    :param reuse: how far an equal row counts as the same purchase.
+    :param recovery_wait: seconds to look for a batch that bills by itself and whose creation has no answer; None: as
+        the table of kinds says.
     :param log: where to tell what happens.
     """
 
-    slot = "grok.batch"
+    record_key = RECORD_KEY
 
     def __init__(
         self,
-        order: BatchPurchaseRequest,
-        buyer: TaskIdentity,
+        request: BatchPurchaseRequest,
+        task: TaskIdentity,
         *,
         reuse: Reuse = "run",
         recovery_wait: float | None = None,
         log: logging.Logger | Any = None,
     ) -> None:
-        self.order, self.buyer, self.reuse = order, buyer, reuse
+        self.request, self.task, self.reuse = request, task, reuse
         self.log = log or logging.getLogger(__name__)
-        usual = KINDS["batch"].usual
-        self.reattachment = BatchReattachment(reuse, usual if recovery_wait is None else recovery_wait, self.log)
-        self.digest = order.digest
+        self.recovery_wait = recovery_wait
+        self.stem = request.name or default_stem(task)
         self.batch: batches.Batch | None = None
-        self.record: Record | None = None
+        self.record: BatchRecord | None = None
         self.added = 0
 
     def place(self, store: Storing | None = None) -> Flow[SubmittedBatch]:
-        """Find the batch where an earlier try left it, or make it; then add the requests that it lacks.
+        """Find the batch where an earlier try left it, or make it; then add the requests that nothing holds yet.
 
         :param store: how entries are stored as an input file, for a file batch.
-        :raises CostLimit: when it would cost more than the order's `max_cost`; nothing was sent.
+        :raises CostLimit: when it would cost more than the request's `max_cost`; nothing was sent.
         :raises JobFailed: when the server refused the batch as a whole.
         """
-        record: Record | None = yield BlockingCall(lambda: self.buyer.read(self.slot))
-        generation = self.buyer.generation(record, self.reuse)
-        token = self.buyer.token(self.digest, self.reuse, generation)
-        known = record if record and record.token == token else None
-        if record and not known:
-            self._say_why_new(record, generation)
-        found = yield from self.reattachment.find(known, token)
-        self.record = fresh = known or self._fresh(token, generation, record, found)
-        wanted: Sequence[Entry] = self.order.requests
-        if found:
-            wanted, works_on = yield from self.reattachment.undone(wanted, found, known=known is not None, token=token)
-            if not wanted or (works_on and fresh.phase == "done"):
-                return (yield from self._done(fresh, found, 0))
-            found = found if works_on else None
-        self.batch = found
-        entries = [self._named(entry, token) for entry in wanted]
-        self.batch = found or (yield from self._make(fresh, entries, store))
-        fresh.phase, fresh.job_id = "submitted", self.batch.batch_id
-        yield from self._write(fresh)
-        if self.batch.input_file_id or store:
-            loaded = yield from self._loaded(self.batch)
-            return (yield from self._done(fresh, loaded, 0 if found else len(entries)))
-        added = yield from self._fill(self.batch, entries)
-        return (yield from self._done(fresh, self.batch, added))
+        before: BatchRecord | None = yield BlockingCall(lambda: read_record(self.task.store))
+        listed: list[batches.Batch] = yield from batches.listing()
+        self.scheme, known = self._choose_scheme(before, listed)
+        self.entries = {self.scheme.wire_id(entry): entry for entry in self.request.requests}
+        self.list_digest = list_digest(list(self.entries))
+        self.record = record = self._record(before, known)
+        if (yield from self._settle_unknown(record, store is not None)):
+            listed = yield from batches.listing()
+        held = yield from self._held(listed, known)
+        missing = [self._named(wire, entry) for wire, entry in self.entries.items() if wire not in held]
+        if missing:
+            yield from self._price(missing, held)
+        if store and missing:
+            yield from self._submit_file(missing, store)
+        else:
+            yield from self._submit_rows(missing, held)
+        yield from self._place_rows(held, missing)
+        return (yield from self._done(record))
 
     def usage(self) -> dict[str, Any]:
-        """The receipt's `usage`: what the batch will cost, as far as there is one."""
-        ticks = (self.record.estimate or 0) if self.record and self.batch else 0
+        """The receipt's `usage`: what the list's own batch will cost, as far as there is one."""
+        parts = self.record.parts if self.record and self.batch else []
+        ticks = sum(part.ticks for part in parts if self.batch and part.batch_id == self.batch.batch_id)
         return {"cost_in_usd_ticks": ticks, "cost_usd": prices.usd(ticks), "estimated": self.batch is not None}
 
-    def _done(self, record: Record, batch: batches.Batch, added: int) -> Flow[SubmittedBatch]:
-        self.batch = batch
-        record.phase, record.job_id, record.max_tries = "done", batch.batch_id, self.buyer.max_tries
-        yield from self._write(record)
-        return SubmittedBatch(batch, record, added)
+    def billed(self) -> dict[str, Any]:
+        """The receipt's `billed`: all requests that this task instance sent over all its tries."""
+        return (self.record or BatchRecord("")).billed()
 
-    def _say_why_new(self, record: Record, generation: int) -> None:
-        if generation != record.generation:
+    # -- which purchase it is ------------------------------------------------------------------------------------------
+
+    def _choose_scheme(
+        self, before: BatchRecord | None, listed: Sequence[batches.Batch]
+    ) -> tuple[IdScheme, BatchRecord | None]:
+        """How the purchase is named, and the record if it is the same one: what 0.1.0 began keeps its plain ids."""
+        generation = generation_of(before, self.task.max_tries, self.reuse)
+        old_key = key_of_first_release(self.task, self.reuse, generation, self.request.digest)
+        if before and before.token == old_key:
+            return plain_ids(old_key, before.name), before
+        for batch in listed if before is None else ():
+            if batch.name.endswith(f".{old_key}"):
+                return plain_ids(old_key, batch.name), None
+        check_lengths(self.request.requests)
+        key = batch_key(self.task, self.reuse, generation, self.stem)
+        digest = list_digest([wire_id(entry) for entry in self.request.requests])
+        name = RowBatchName(self.stem, digest, run_mark(self.task.dag_id, self.task.run_id), key)
+        if before and generation != before.generation:
             self.log.info("This task was cleared after it had finished, and reuse='attempt': buying anew.")
-        else:
-            self.log.warning("The requests differ from those of batch %s: this is a new purchase.", record.job_id)
+        return RowIds(name), before if before and before.token == key else None
 
-    def _fresh(self, token: str, generation: int, before: Record | None, found: batches.Batch | None = None) -> Record:
-        return Record(
-            token=token,
-            generation=generation,
-            phase="intended",
-            max_tries=self.buyer.max_tries,
-            at=0.0,
-            kind="batch",
-            name=found.name if found else batch_name(self._stem(), token),
-            spent=before.spent + (before.estimate or 0) if before and before.phase != "intended" else 0,
+    def _record(self, before: BatchRecord | None, known: BatchRecord | None) -> BatchRecord:
+        if known and (known.list_digest == self.list_digest or not isinstance(self.scheme, RowIds)):
+            known.list_digest = self.list_digest
+            return known
+        if before and before.list_digest != self.list_digest:
+            self.log.warning(
+                "The requests differ from those of batch %s: a batch of its own is made for this list, and only rows "
+                "that no batch of this purchase holds are bought.",
+                before.job_id,
+            )
+        fresh = BatchRecord(
+            token=self.scheme.key,
+            generation=generation_of(before, self.task.max_tries, self.reuse),
+            max_tries=self.task.max_tries,
+            name=self.scheme.batch_name,
+            list_digest=self.list_digest,
         )
+        if before:
+            # What was paid before counts against the cap, whatever it was paid for.
+            fresh.spent, fresh.parts = before.spent, before.parts
+        return fresh
 
-    def _named(self, entry: Entry, token: str) -> Entry:
-        """The entry with the name under which its result is to be stored."""
+    def _held(self, listed: Sequence[batches.Batch], known: BatchRecord | None) -> Flow[HeldRows]:
+        reattachment = BatchReattachment(
+            self.scheme,
+            self.entries,
+            known,
+            reuse=self.reuse,
+            expires_after=self.request.expires_after,
+            log=self.log,
+        )
+        now: float = yield Now()
+        loading = [one for one in listed if self.scheme.may_hold_rows(one.name) and one.status(now) == "loading"]
+        for batch in loading:
+            # Which rows it holds shows when its file is loaded.
+            self.batch = batch if self.scheme.is_own_list(batch.name) else self.batch
+            yield from self._loaded(batch)
+        if loading:
+            listed = yield from batches.listing()
+        return (yield from reattachment.find(listed))
+
+    def _named(self, wire: str, entry: Entry) -> Entry:
+        """A request as it is sent: with its id on the wire, and the name under which its result is to be stored."""
         kind, body = kind_and_body(entry)
-        if not (facts := kind_of_batch_request(kind)) or "storage_options" in body:
-            return entry
-        name = result_name(self._stem(), entry_id(entry), token, facts.extension)
-        options = files.storage_options(name, expires_after=self.order.expires_after, public_url=self.order.link)
-        return batch_requests.request(entry_id(entry), kind, {**body, "storage_options": options})
+        if (facts := kind_of_batch_request(kind)) and "storage_options" not in body:
+            name = self.scheme.filename(entry, facts.extension)
+            after, link = self.request.expires_after, self.request.link
+            options = files.storage_options(name, expires_after=after, public_url=link)
+            body = {**body, "storage_options": options}
+        return batch_requests.request(wire, kind, body)
 
-    def _stem(self) -> str:
-        return self.order.name or default_stem(self.buyer)
+    # -- what it may cost ----------------------------------------------------------------------------------------------
 
-    # -- make and fill -------------------------------------------------------------------------------------------------
-
-    def _make(self, record: Record, entries: Sequence[Entry], store: Storing | None) -> Flow[batches.Batch]:
-        if record.job_id:
-            # What an earlier batch of this purchase cost counts too; only what it lacks is bought now.
-            record.spent += record.estimate or 0
-        record.estimate = yield from replace(self.order, requests=entries).appraise()
-        self._check_cost(record, len(entries))
-        input_file_id = (yield from store(entries)) if store else None
-        record.phase, record.at, record.job_id = "intended", (yield Now()), None
-        yield from self._write(record)
-        call = batches.create(record.name, input_file_id)
-        try:
-            batch = yield from call
-        except (errors.ResponseLost, errors.ServerUnavailable) as error:
-            self.log.warning("%s Looking for the batch by name, %s.", error, record.name)
-            batch = (yield from self.reattachment.lost(record)) or (yield from call)
-        except errors.GrokError:
-            record.phase = "failed"
-            yield from self._write(record)
-            raise
-        self.log.info("Made batch %s (%s) for %d requests.", batch.batch_id, record.name, len(entries))
-        return batch
-
-    def _check_cost(self, record: Record, count: int) -> None:
-        limit, estimate = self.order.max_cost, record.estimate
+    def _price(self, missing: Sequence[Entry], held: HeldRows) -> Flow[None]:
+        asked: Sequence[Entry] = [entry for wire, entry in self.entries.items() if wire not in held]
+        costs: list[int | None] = yield from self.request.appraise(asked)
+        self.prices = dict(zip(self.entries, costs, strict=True))
+        self._recount(held)
+        limit, spent = self.request.max_cost, self._ready.ticks
         if limit is None:
             return
-        if estimate is None:
+        costs = [self.prices[entry_id(entry)] for entry in missing]
+        if None in costs:
             raise errors.CostLimit(
                 f"max_cost_usd={prices.usd(limit)} is set, but no price is known for a model of this batch. Name "
                 "models with known prices, or leave max_cost_usd out. Nothing was sent."
             )
-        if record.spent + estimate > limit:
-            before = f" after {prices.usd(record.spent):.4f} USD before" if record.spent else ""
+        estimate = sum(cost or 0 for cost in costs)
+        if spent + estimate > limit:
+            before = f" after {prices.usd(spent):.4f} USD before" if spent else ""
             raise errors.CostLimit(
-                f"{count} requests would cost about {prices.usd(estimate):.4f} USD{before}, more than "
-                f"max_cost_usd={prices.usd(limit)}. Raise the limit, or ask for less. Nothing was sent."
+                f"{len(missing)} requests would cost about {prices.usd(estimate):.4f} USD{before}, more than "
+                f"max_cost_usd={prices.usd(limit)}. Raise the limit to {prices.usd(spent + estimate):.4f} or more, "
+                "or ask for less. Nothing was sent."
             )
 
-    def _fill(self, batch: batches.Batch, entries: Sequence[Entry]) -> Flow[int]:
-        """Add the requests that the batch lacks, chunk by chunk."""
-        present = (yield from batches.request_ids(batch.batch_id)) if batch.state.num_requests else set()
-        missing = [entry for entry in entries if entry_id(entry) not in present]
-        if present:
-            self.log.info("Batch %s has %d of %d requests already.", batch.batch_id, len(present), len(entries))
-        for chunk in batch_requests.chunks(missing):
-            yield from self._add(batch.batch_id, chunk)
-            self.added += len(chunk)
-            self.log.info("Added %d of %d requests.", self.added, len(missing))
-        return self.added
+    def _recount(self, held: HeldRows) -> None:
+        """Take back what was noted before it was sent, and never arrived: it is sent to the same batch now."""
+        for part in self._ready.parts:
+            present = held.present.get(part.batch_id or "")
+            if present is None or len(present) >= part.count:
+                continue
+            if part.list_digest == self.list_digest and part.count:
+                part.count, part.ticks = len(present), sum(self.prices.get(wire) or 0 for wire in present)
+            elif not present:
+                part.count = part.ticks = 0
 
-    def _add(self, batch_id: str, chunk: Sequence[Entry]) -> Flow[None]:
-        for round in range(1, ROUNDS + 1):
-            try:
-                yield from batches.add(batch_id, chunk)
-                return
-            except (errors.ResponseLost, errors.ServerUnavailable) as error:
-                if round == ROUNDS:
-                    raise
-                self.log.warning("%s Asking which requests arrived.", error)
-                yield Sleep(SETTLING)
-                chunk = yield from self._lacking(batch_id, chunk)
-            except (errors.InvalidArgument, errors.NotFound, errors.Moderated) as refused:
-                # Either some are there already, or the server takes none of them.
-                lacking = yield from self._lacking(batch_id, chunk)
-                if round == ROUNDS or len(lacking) == len(chunk):
-                    raise (yield from self._abandon(batch_id, refused)) from refused
-                chunk = lacking
-            if not chunk:
-                return
+    # -- making the batch ----------------------------------------------------------------------------------------------
 
-    def _lacking(self, batch_id: str, chunk: Sequence[Entry]) -> Flow[list[Entry]]:
-        present = yield from batches.request_ids(batch_id)
-        return [entry for entry in chunk if entry_id(entry) not in present]
-
-    def _abandon(self, batch_id: str, refused: errors.ApiError) -> Flow[errors.JobFailed]:
-        """The server takes none of these requests, so the batch will never be whole: stop what was added before."""
-        self.log.error("%s. Cancelling batch %s, which can never be whole.", refused.brief, batch_id)
-        billed, done = None, "the batch, which could never be whole, is cancelled"
+    def _submit_rows(self, missing: Sequence[Entry], held: HeldRows) -> Flow[None]:
+        now: float = yield Now()
+        target = self._target(missing, held, now)
+        if target is None:
+            target = yield from self._make(None, len(missing))
+        self.batch = target
+        record = self._known(target)
+        if not missing:
+            return
+        part = record.part_of(self.list_digest, target.batch_id)
+        part.at = part.at or record.at
+        adder = RowAdder(
+            target.batch_id,
+            record,
+            part,
+            self.prices,
+            write=self._save,
+            log=self.log,
+        )
         try:
-            state = (yield from batches.cancel(batch_id)).state
-            billed = False if state.num_success + state.num_error == 0 else None
-        except errors.GrokError as error:
-            done = f"the batch could not be cancelled and runs on ({error.brief})"
-        words = f"{refused.brief}; {self.added} requests had been added before, and {done}"
-        return errors.JobFailed("batch", batch_id, refused.code or "invalid-argument", words, billed)
+            yield from adder.add_all(missing)
+        finally:
+            self.added = adder.added
+        held.present[target.batch_id] = adder.present
+
+    def _target(self, missing: Sequence[Entry], held: HeldRows, now: float) -> batches.Batch | None:
+        """The list's own batch, if it can take what is missing; where nothing is, any of its batches will do."""
+        own = [batch for batch in reversed(held.batches) if self.scheme.is_own_list(batch.name)]
+        last = self._ready.job_id
+        own.sort(
+            key=lambda batch: (
+                batch.status(now) in SPENT,
+                batch.batch_id != last,
+                not held.present.get(batch.batch_id),
+            )
+        )
+        if not missing:
+            return own[0] if own else None
+        for batch in own:
+            taken = set(held.present.get(batch.batch_id, ()))
+            is_open = batch.status(now) not in SPENT and not batch.input_file_id
+            # A batch takes no id twice: what failed in it has to go into another one of the same name.
+            if is_open and self.scheme.is_fillable(batch.name) and not taken & {entry_id(one) for one in missing}:
+                return batch
+        return None
+
+    def _submit_file(self, missing: Sequence[Entry], store: Storing) -> Flow[None]:
+        input_file_id = yield from store(missing)
+        self.batch = yield from self._make(input_file_id, len(missing), missing)
+        self._known(self.batch)
+        yield from self._write()
+        self.added = len(missing)
+        self.batch = yield from self._loaded(self.batch)
+
+    def _make(self, input_file_id: str | None, count: int, paid: Sequence[Entry] = ()) -> Flow[batches.Batch]:
+        """Make a batch; one that is made of a file begins to bill by itself, so its estimate is noted before."""
+        record = self._ready
+        record.phase, record.job_id, record.at = "intended", None, (yield Now())
+        if paid:
+            costs = [self.prices[entry_id(entry)] for entry in paid]
+            ticks = sum(cost or 0 for cost in costs)
+            record.parts.append(
+                SubmittedPart(self.list_digest, None, record.at, len(paid), ticks, priced=None not in costs)
+            )
+        yield from self._write()
+        try:
+            batch = yield from batches.create(record.name, input_file_id)
+        except (errors.ResponseLost, errors.ServerUnavailable) as error:
+            self.log.warning("%s Looking for the batch by name, %s.", error, record.name)
+            found = yield from self._find_lost(self.list_digest, record.at, bool(paid))
+            batch = found or (yield from batches.create(record.name, input_file_id))
+        except errors.GrokError:
+            record.phase = "failed"
+            record.parts = [part for part in record.parts if part.batch_id]
+            yield from self._write()
+            raise
+        self.log.info("Made batch %s (%s) for %d requests.", batch.batch_id, record.name, count)
+        return batch
+
+    def _settle_unknown(self, record: BatchRecord, from_file: bool) -> Flow[bool]:
+        """Look for batches whose creation had no answer in an earlier try; says whether there were any."""
+        unknown = [part for part in record.parts if part.batch_id is None]
+        for part in unknown:
+            found = yield from self._find_lost(part.list_digest, part.at, True)
+            if found:
+                part.batch_id = found.batch_id
+            else:
+                # Nothing shows that it was made, and nothing shows that it was not: it counts, and is made again.
+                record.parts.remove(part)
+                record.spent += part.ticks
+        if unknown or record.phase != "intended" or not record.at:
+            return bool(unknown)
+        yield from self._find_lost(self.list_digest, record.at, from_file)
+        return True
+
+    def _find_lost(self, digest: str, at: float, bills: bool) -> Flow[batches.Batch | None]:
+        """Look for the batch of a creation that had no answer.
+
+        An empty batch costs nothing and is soon made again; one that is made of a file bills by itself.
+
+        :param digest: digest of the list that it was made for.
+        :param at: unix seconds of the creation.
+        :param bills: whether it was made of a file.
+        :raises GrokError: while it may still appear; a retry goes on looking.
+        """
+        facts, start = KINDS["batch"], (yield Now())
+        usual = facts.recovery_wait if bills else facts.usual
+        end = at + (usual if self.recovery_wait is None else self.recovery_wait)
+        while True:
+            listed = yield from batches.listing()
+            now: float = yield Now()
+            for batch in listed:
+                is_new = batch.batch_id not in self._ready.batch_ids and batch.status(now) not in SPENT
+                if is_new and self._was_made_for(digest, batch.name):
+                    return batch
+            if now >= end:
+                return None
+            if now >= start + STAY:
+                raise errors.GrokError(
+                    f"A batch of this task may have been made: its creation had no answer, and it is not listed after "
+                    f"{now - at:.0f} s. It would bill by itself, so no other is made for {end - now:.0f} s more; "
+                    "another try of this task goes on looking."
+                )
+            yield Sleep(min(SETTLING, end - now))
+
+    def _was_made_for(self, digest: str, name: str) -> bool:
+        found = RowBatchName.parse(name)
+        if found is None or not isinstance(self.scheme, RowIds):
+            return self.scheme.is_fillable(name)
+        return (found.key, found.run, found.list_digest) == (self.scheme.key, self.scheme.name.run, digest)
+
+    def _known(self, batch: batches.Batch) -> BatchRecord:
+        """Note a batch's id in the record, and that its unknown creation is known now."""
+        record = self._ready
+        record.phase, record.job_id, record.name = "submitted", batch.batch_id, batch.name
+        for part in record.parts:
+            if part.batch_id is None and part.list_digest == self.list_digest:
+                part.batch_id = batch.batch_id
+        return record
 
     def _loaded(self, batch: batches.Batch) -> Flow[batches.Batch]:
         """Watch a file batch until the server has loaded it: one bad line would cancel it as a whole."""
@@ -240,18 +383,79 @@ class BatchPurchase:
         now = start
         while now - start < LOADING:
             if batch.cancel_by_xai_message:
-                raise errors.JobFailed(
-                    "batch", batch.batch_id, "invalid-argument", errors.clean(batch.cancel_by_xai_message), False
-                )
+                yield from self._refused_as_a_whole(batch)
             if batch.state.num_requests or batch.cancel_time:
                 return batch
             yield Sleep(polling.interval("batch", now - start))
-            batch = yield from batches.get(batch.batch_id)
+            try:
+                batch = yield from batches.get(batch.batch_id)
+            except errors.NotFound as gone:
+                if now - start >= STAY:
+                    raise errors.GrokError(f"{gone.brief}, though it was made. Another try looks again.") from gone
             now = yield Now()
         raise errors.JobTimeout(
             f"Batch {batch.batch_id} was not loaded {LOADING:.0f} s after it was made. It may still load; another try "
             "of this task goes on watching it."
         )
 
-    def _write(self, record: Record) -> Flow[None]:
-        yield BlockingCall(lambda: self.buyer.write(self.slot, record))
+    def _refused_as_a_whole(self, batch: batches.Batch) -> Flow[None]:
+        for part in self._ready.parts:
+            if part.batch_id == batch.batch_id:
+                part.ticks = 0
+        yield from self._write()
+        words = errors.clean(batch.cancel_by_xai_message or "")
+        raise errors.JobFailed("batch", batch.batch_id, "invalid-argument", words, False)
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def _place_rows(self, held: HeldRows, missing: Sequence[Entry]) -> Flow[None]:
+        """Say where the rows lie, unless the list's own batch holds them all in order."""
+        if not isinstance(self.scheme, RowIds) or self.batch is None:
+            return
+        own = self.batch.batch_id
+        if missing and not held.present.get(own):
+            held.present[own] = yield from batches.request_order(own)
+        if held.present.get(own) == list(self.entries):
+            return
+        sent = {entry_id(entry) for entry in missing}
+        rows = [
+            PlacedRow(
+                entry_id(entry),
+                wire,
+                own if wire in sent else held.in_batch.get(wire),
+                tuple(held.in_files.get(wire, ())),
+            )
+            for wire, entry in self.entries.items()
+        ]
+        name = RowBatchName.parse(self.batch.name) or self.scheme.name
+        yield from write_placement(name, rows)
+        places = len({row.batch_id for row in rows if row.batch_id})
+        self.log.info("The %d rows of this list lie in %d batches; batch %s stands for all.", len(rows), places, own)
+
+    def _done(self, record: BatchRecord) -> Flow[SubmittedBatch]:
+        if self.batch is None:
+            raise AssertionError("a list has its batch by now")
+        record.phase, record.job_id, record.max_tries = "done", self.batch.batch_id, self.task.max_tries
+        yield from self._write()
+        return SubmittedBatch(self.batch, self.added)
+
+    def _write(self) -> Flow[None]:
+        yield BlockingCall(lambda: self._save(self._ready))
+
+    def _save(self, record: BatchRecord) -> None:
+        write_record(self.task.store, record)
+
+    @property
+    def _ready(self) -> BatchRecord:
+        if self.record is None:
+            raise AssertionError("place() comes first")
+        return self.record
+
+
+def has_begun(store: StateStore) -> bool:
+    """Whether requests were sent that have not come to nothing.
+
+    :param store: the task state store.
+    """
+    record = read_record(store)
+    return record is not None and record.phase != "failed"

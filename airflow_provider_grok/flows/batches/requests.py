@@ -35,39 +35,41 @@ class BatchPurchaseRequest:
     @property
     def digest(self) -> str:
         """A digest of what is asked for; how it is stored does not count."""
-        return digest_of([[entry_id(entry), *_plain(entry)] for entry in self.requests])
+        return digest_of([[entry_id(entry), *row_content(entry)] for entry in self.requests])
 
-    def appraise(self) -> Flow[int | None]:
-        """Estimate the cost in ticks, and check every model by name, before anything is sent.
+    def appraise(self, entries: Sequence[Entry]) -> Flow[list[int | None]]:
+        """Estimate what each request of the list costs in ticks, and check those that are to be sent.
 
+        :param entries: the requests that are to be sent.
         :raises InvalidRequest: for a model that does not exist, or a prompt over its model's length.
         """
-        priced: list[account.ImageModel] = yield from self._models("image", account.image_models)
-        films: list[account.VideoModel] = yield from self._models("video", account.video_models)
+        priced: list[account.ImageModel] = yield from _models(entries, "image", account.image_models)
+        films: list[account.VideoModel] = yield from _models(entries, "video", account.video_models)
         for kind, served, others in (("image", priced, prices.IMAGE_PRICES), ("video", films, prices.VIDEO_PRICES)):
-            self._check_models(kind, served, {*others, *prices.SERVED_BY})
-        costs = [_cost(entry, priced) for entry in self.requests]
-        return None if any(cost is None for cost in costs) else sum(cost or 0 for cost in costs)
+            _check_models(entries, kind, served, {*others, *prices.SERVED_BY})
+        return [_cost(entry, priced) for entry in self.requests]
 
-    def _models(self, kind: str, ask: Callable[[], Call[Any]]) -> Flow[list[Any]]:
-        if not any(_kind(entry) == kind for entry in self.requests):
-            return []
-        return (yield from listed(ask()))
 
-    def _check_models(self, kind: str, served: Sequence[Any], known: set[str]) -> None:
-        by_name = {name: model for model in served for name in (model.id, *model.aliases)}
-        for entry in self.requests if served else ():
-            model = str(kind_and_body(entry)[1].get("model"))
-            if _kind(entry) != kind or (model not in by_name and model in known):
-                continue
-            if model not in by_name:
-                raise errors.InvalidRequest(
-                    f"Request {entry_id(entry)!r}: model={model!r} makes no {kind}s for this key; "
-                    f"{', '.join(one.id for one in served)} do. One such request can spoil the whole batch, so nothing "
-                    "was sent."
-                )
-            if most := getattr(by_name[model], "max_prompt_length", None):
-                _check_prompt(entry, most)
+def _models(entries: Sequence[Entry], kind: str, ask: Callable[[], Call[Any]]) -> Flow[list[Any]]:
+    if not any(_kind(entry) == kind for entry in entries):
+        return []
+    return (yield from listed(ask()))
+
+
+def _check_models(entries: Sequence[Entry], kind: str, served: Sequence[Any], known: set[str]) -> None:
+    by_name = {name: model for model in served for name in (model.id, *model.aliases)}
+    for entry in entries if served else ():
+        model = str(kind_and_body(entry)[1].get("model"))
+        if _kind(entry) != kind or (model not in by_name and model in known):
+            continue
+        if model not in by_name:
+            raise errors.InvalidRequest(
+                f"Request {entry_id(entry)!r}: model={model!r} makes no {kind}s for this key; "
+                f"{', '.join(one.id for one in served)} do. One such request can spoil the whole batch, so nothing "
+                "was sent."
+            )
+        if most := getattr(by_name[model], "max_prompt_length", None):
+            _check_prompt(entry, most)
 
 
 def entry_id(entry: Entry) -> str:
@@ -94,7 +96,11 @@ def _check_prompt(entry: Entry, most: int) -> None:
         raise errors.InvalidRequest(f"Request {entry_id(entry)!r}: {error}") from None
 
 
-def _plain(entry: Entry) -> tuple[str, dict[str, Any]]:
+def row_content(entry: Entry) -> tuple[str, dict[str, Any]]:
+    """What a request asks to be made: its kind, and its body without what does not change the result.
+
+    :param entry: the request.
+    """
     kind, body = kind_and_body(entry)
     return kind, {key: value for key, value in body.items() if key not in NOT_THE_RESULT}
 

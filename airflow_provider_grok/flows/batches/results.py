@@ -13,17 +13,23 @@ import binascii
 import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_grok.api import batches, errors, files, outcomes, wire
-from airflow_provider_grok.api.call import BlockingCall, Flow
+from airflow_provider_grok.api import errors, files, outcomes, wire
+from airflow_provider_grok.api.call import BlockingCall, Flow, Now
 from airflow_provider_grok.api.endpoint import Endpoint
+from airflow_provider_grok.api.storage import SHORTEST_LIFE
+from airflow_provider_grok.flows.batches.contents import BatchContents
 from airflow_provider_grok.flows.batches.manifest import Row, State, StoredResultFile
-from airflow_provider_grok.flows.files.download import put
+from airflow_provider_grok.flows.batches.placement import PlacedRow
+from airflow_provider_grok.flows.batches.rows import row_filename
+from airflow_provider_grok.flows.files.destination import exists, put
 from airflow_provider_grok.flows.files.result_store import ResultStore, StoredResult, with_link
+from airflow_provider_grok.flows.purchases.key import digest_of
 from airflow_provider_grok.flows.purchases.names import bearing, result_name, split_batch_name
 
 #: Results in the first page, which tells whether pictures come inside the answer; in a page of such; in any other.
@@ -47,10 +53,10 @@ Believing = Callable[[files.FileOutput], Flow[StoredResult]]
 
 @dataclass
 class BatchResultStore:
-    """Keeps the results of one batch, and remembers which it has.
+    """Keeps the results of all that a batch id stands for, and remembers which it has.
 
     :param endpoint: where and as whom.
-    :param batch: the batch.
+    :param contents: what the batch id stands for.
     :param destination: folder in an object storage; None: xAI Files.
     :param expires_after: life of stored files in seconds; None: no end.
     :param link: public link of each: None, True (as long as the file) or seconds.
@@ -58,12 +64,14 @@ class BatchResultStore:
     :param log: where to tell what happens.
     :param rows: what is known already, by request id; kept up to date.
     :param on_links: whether results were seen that lie on links, which die.
+    :param link_yields: whether a link's life gives way to a shorter life of its file.
+    :param check_files: whether stored files may be gone by now, so that they are asked for.
     :param troubles: why results that are there could not be copied; another sweep tries them again.
     :param ticks: what these cost, where they say so.
     """
 
     endpoint: Endpoint
-    batch: batches.Batch
+    contents: BatchContents
     destination: str | None = None
     expires_after: int | None = None
     link: bool | int | None = None
@@ -73,11 +81,15 @@ class BatchResultStore:
     troubles: dict[str, errors.GrokError] = field(default_factory=dict)
     ticks: dict[str, int | None] = field(default_factory=dict)
     stored: dict[str, files.File] | None = None
+    link_yields: bool = False
+    check_files: bool = False
     renewed: bool = False
     on_links: bool = False
+    twins: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        self.stem, self.token = split_batch_name(self.batch.name, self.batch.batch_id)
+        name, batch = self.contents.name, self.contents.batch
+        self.stem, self.key = (str(name.stem), name.key) if name else split_batch_name(batch.name, batch.batch_id)
 
     async def copy_new_results(self, note: Callable[[], None]) -> None:
         """Keep every result that is there and not yet kept.
@@ -85,23 +97,48 @@ class BatchResultStore:
         :param note: called after every few results, to remember them.
         """
         async with wire.shared_client(self.endpoint):
-            if self.destination is None and self.stored is None:
-                found = await wire.arun(self.endpoint, bearing(self.token))
-                self.stored = {file.filename: file for file in found}
-            *earlier, own = await wire.arun(self.endpoint, self.batch_ids())
+            if self.destination is None:
+                await self._list_stored()
+            *earlier, own = self.contents.batch_ids or ("",)
             for batch_id in earlier:
                 # Its results may be days old, so their files are asked for.
                 await self._sweep_one(batch_id, note, self._still_there)
-            self.renewed = bool(earlier)
-            await self._sweep_one(own, note, as_reported)
+            self.renewed = bool(earlier) and self.contents.rows is None
+            if own:
+                await self._sweep_one(own, note, self._still_there if self.check_files else as_reported)
+            await self._keep_stored(note)
 
-    def batch_ids(self) -> Flow[list[str]]:
-        """This batch, and before it earlier ones of its name, which a retry of their task went on from."""
-        if self.batch.name != f"{self.stem}.{self.token}":
-            return [self.batch.batch_id]
-        named = yield from batches.find(self.batch.name)
-        earlier = [one.batch_id for one in reversed(named) if one.batch_id != self.batch.batch_id]
-        return [*earlier, self.batch.batch_id]
+    async def _list_stored(self) -> None:
+        if self.stored is None:
+            found = await wire.arun(self.endpoint, bearing(self.key))
+            self.stored = {file.filename: file for file in found}
+
+    async def _keep_stored(self, note: Callable[[], None]) -> None:
+        """Rows that no batch holds any more, but files."""
+        new = [row for row in self.contents.stored if row.id not in self.rows]
+        for placed in new:
+            try:
+                self.rows[placed.id] = await wire.arun(self.endpoint, self._stored_row(placed))
+                self.troubles.pop(placed.id, None)
+            except errors.GrokError as error:
+                self.troubles[placed.id], self.ticks[placed.id] = error, 0
+        if new:
+            await asyncio.to_thread(note)
+
+    def _stored_row(self, placed: PlacedRow) -> Flow[Row]:
+        kept: list[StoredResultFile] = []
+        for number, file_id in enumerate(placed.file_ids):
+            try:
+                file = yield from files.get(file_id)
+            except errors.NotFound as error:
+                return Row(placed.id, "lost", tuple(kept), 0, GONE.format(error.message))
+            if self.destination is None:
+                kept.append((yield from self._linked(StoredResult.of_file(file), file.bytes, None)))
+                continue
+            output = files.FileOutput(file_id=file.id, filename=file.filename)
+            asset = _StoredAsset(output)
+            kept.append((yield from self._to_destination(placed.wire_id, number, asset)))
+        return Row(placed.id, "kept", tuple(kept), 0)
 
     async def _sweep_one(self, batch_id: str, note: Callable[[], None], believe: Believing) -> None:
         limit, token, seen = FIRST_PAGE, None, set[str]()
@@ -109,7 +146,8 @@ class BatchResultStore:
             page = await wire.arun(self.endpoint, outcomes.page(batch_id, limit=limit, token=token))
             fresh = {one.id: one for one in page.outcomes if one.id not in seen}
             seen.update(fresh)
-            new = [one for one in fresh.values() if self._wanted(one)]
+            ours = (one for one in fresh.values() if self.contents.holds(batch_id, one.id))
+            new = [one for one in ours if self._wanted(one)]
             for start in range(0, len(new), SLICE):
                 await self._keep_all(new[start : start + SLICE], believe)
                 await asyncio.to_thread(note)
@@ -118,7 +156,7 @@ class BatchResultStore:
                 return
 
     def _wanted(self, outcome: outcomes.Outcome) -> bool:
-        known = self.rows.get(outcome.id)
+        known = self.rows.get(self.contents.user_id(outcome.id))
         if known is None or known.state == "kept":
             return known is None
         # A later batch of the same name may hold what an earlier one failed to make; a dead link stays dead.
@@ -142,19 +180,23 @@ class BatchResultStore:
         except Exception as error:  # every storage has exceptions of its own
             self._trouble(outcome, errors.GrokError(errors.clean(f"{type(error).__name__}: {error}")))
             return
-        self.troubles.pop(outcome.id, None)
-        self.rows[outcome.id] = row
+        self.troubles.pop(row.batch_request_id, None)
+        self.rows[row.batch_request_id] = row
 
     def _trouble(self, outcome: outcomes.Outcome, error: errors.GrokError) -> None:
         # Not written down as a row, so that the next sweep, or the next try, has another go.
-        self.troubles[outcome.id], self.ticks[outcome.id] = error, outcome.ticks
-        self.log.warning("Result of %s is not kept yet: %s", outcome.id, error)
+        id = self.contents.user_id(outcome.id)
+        self.troubles[id], self.ticks[id] = error, outcome.ticks
+        self.log.warning("Result of %s is not kept yet: %s", id, error)
 
     # -- one result ----------------------------------------------------------------------------------------------------
 
     def _row(self, outcome: outcomes.Outcome, believe: Believing) -> Flow[Row]:
+        id = self.contents.user_id(outcome.id)
         if outcome.error:
-            return Row(outcome.id, _state(outcome.error), (), outcome.ticks, str(outcome.error))
+            return Row(
+                id, _state(outcome.error), (), outcome.ticks, _in_users_words(str(outcome.error), outcome.id, id)
+            )
         assets: Sequence[Any] = outcome.images.data if outcome.images else [outcome.video] if outcome.video else []
         kept: list[StoredResultFile] = []
         missing: list[tuple[State, str]] = []
@@ -170,7 +212,7 @@ class BatchResultStore:
             missing.append(("failed", "the result holds neither a picture nor a video"))
         reasons = [reason for _, reason in missing] + [one.reason for one in kept if one.reason]
         state = "kept" if kept else missing[0][0]
-        return Row(outcome.id, state, tuple(kept), outcome.ticks, "; ".join(reasons) or None)
+        return Row(id, state, tuple(kept), outcome.ticks, "; ".join(reasons) or None)
 
     def _asset(self, request_id: str, number: int, asset: Any, believe: Believing) -> Flow[StoredResultFile]:
         if self.destination is not None:
@@ -183,12 +225,22 @@ class BatchResultStore:
         return StoredResult.of_file((yield from files.get(output.file_id)))
 
     def _linked(self, row: StoredResult, length: int | None, sha256: str | None) -> Flow[StoredResultFile]:
-        row = yield from with_link(ResultStore(self.endpoint, row.filename or "", self.expires_after, self.link), row)
+        now: float = yield Now()
+        if self.link and row.public_url and self._ends_soon(row.public_url_expires_at, row.expires_at, now):
+            row = replace(row, public_url=None, public_url_expires_at=None)
+        link = self._link_seconds(row.expires_at, now) if self.link else None
+        row = yield from with_link(ResultStore(self.endpoint, row.filename or "", self.expires_after, link), row)
         return StoredResultFile(**row.row(), bytes=length, sha256=sha256)
+
+    def _link_seconds(self, file_end: int | None, now: float) -> bool | int | None:
+        """The life that a link is to have: the usual one gives way to the file's own."""
+        if self.link_yields and file_end is not None and isinstance(self.link, int) and self.link > file_end - now:
+            return True
+        return self.link
 
     def _to_files(self, request_id: str, number: int, asset: Any) -> Flow[StoredResultFile]:
         for extension in EXTENSIONS.values():
-            there = (self.stored or {}).get(result_name(self.stem, request_id, self.token, extension, number))
+            there = (self.stored or {}).get(self._result_name(request_id, extension, number))
             if there:
                 return (yield from self._linked(StoredResult.of_file(there), there.bytes, None))
         with tempfile.TemporaryDirectory(prefix="grok-") as folder:
@@ -201,18 +253,29 @@ class BatchResultStore:
 
     async def link_missing(self) -> list[errors.GrokError]:
         """Make the public links that could not be made at first; what is in the way of the others is returned."""
-        bare = [row for row in self.rows.values() if any(one.file_id and not one.public_url for one in row.files)]
-        found = await asyncio.gather(*(wire.arun(self.endpoint, self._link_row(row)) for row in bare))
+        now = wire.REAL_CLOCK.now()
+        bare = [row for row in self.rows.values() if any(self._lacks_link(one, now) for one in row.files)]
+        found = await asyncio.gather(*(wire.arun(self.endpoint, self._link_row(row, now)) for row in bare))
         return [error for trouble in found for error in trouble]
 
-    def _link_row(self, row: Row) -> Flow[list[errors.GrokError]]:
-        seconds = ResultStore(self.endpoint, "", None, self.link).link_seconds
+    def _lacks_link(self, file: StoredResultFile, now: float) -> bool:
+        """Whether a stored file has no link, or one that has ended or is about to."""
+        bare = not file.public_url or self._ends_soon(file.public_url_expires_at, file.expires_at, now)
+        return bool(file.file_id) and bare
+
+    def _ends_soon(self, link_end: int | None, file_end: int | None, now: float) -> bool:
+        """Whether a link has ended, or ends before its file within the hour or half the life that was asked for."""
+        asked = self.link if isinstance(self.link, int) and not isinstance(self.link, bool) else 2 * SHORTEST_LIFE
+        return link_end is not None and link_end != file_end and link_end < now + min(SHORTEST_LIFE, asked / 2)
+
+    def _link_row(self, row: Row, now: float) -> Flow[list[errors.GrokError]]:
         reason, troubles, kept = row.reason or "", [], list(row.files)
         for index, one in enumerate(row.files):
-            if not one.file_id or one.public_url:
+            if not one.file_id or not self._lacks_link(one, now):
                 continue
+            life = self._link_seconds(one.expires_at, now)
             try:
-                link = yield from files.share(one.file_id, expires_after=seconds)
+                link = yield from files.share(one.file_id, expires_after=None if isinstance(life, bool) else life)
             except errors.GrokError as error:
                 troubles.append(error)
                 continue
@@ -221,6 +284,27 @@ class BatchResultStore:
             reason = reason.replace(one.reason or "", "").strip("; ")
         self.rows[row.batch_request_id] = replace(row, files=tuple(kept), reason=reason or None)
         return troubles
+
+    async def drop_deleted(self) -> None:
+        """Forget rows whose files were deleted since they were kept, so that they are looked for anew."""
+        gate = asyncio.Semaphore(self.max_concurrency)
+
+        async def is_there(one: StoredResultFile) -> bool:
+            async with gate:
+                try:
+                    if one.file_id:
+                        await wire.arun(self.endpoint, files.get(one.file_id))
+                        return True
+                    return one.url is None or await asyncio.to_thread(exists, one.url)
+                except errors.NotFound:
+                    return False
+
+        async with wire.shared_client(self.endpoint):
+            for row in [row for row in self.rows.values() if row.files]:
+                if not all(await asyncio.gather(*(is_there(one) for one in row.files))):
+                    self.log.warning("A file of %s is gone.", row.batch_request_id)
+                    del self.rows[row.batch_request_id]
+        self.check_files = True
 
     def _upload(self, copy: Path, name: str) -> Flow[files.File]:
         call = files.upload(copy, filename=name, expires_after=self.expires_after)
@@ -233,18 +317,63 @@ class BatchResultStore:
     def _to_destination(self, request_id: str, number: int, asset: Any) -> Flow[StoredResultFile]:
         with tempfile.TemporaryDirectory(prefix="grok-") as folder:
             copy = Path(folder) / "result"
-            length, sha256 = yield from self._copy(asset, copy)
+            try:
+                length, sha256 = yield from self._copy(asset, copy)
+            except errors.NotFound:
+                # An earlier try may have brought it here, or into xAI Files while nothing could be written here.
+                there = yield from self._found_at_destination(request_id, number)
+                if there:
+                    return there
+                meanwhile = yield from self._copy_kept_meanwhile(request_id, number, copy)
+                if meanwhile is None:
+                    raise
+                length, sha256 = meanwhile
             name = self._name(request_id, number, copy)
             target = f"{(self.destination or '').rstrip('/')}/{name}"
             try:
                 yield BlockingCall(lambda: put(copy, target))
-            except errors.InvalidRequest as error:
+            except errors.GrokError as error:
                 # It could be written to when this began, so a later try may find it so again.
-                raise errors.GrokError(str(error)) from error
+                raise errors.GrokError(f"{error} {(yield from self._keep_meanwhile(asset, copy, name))}") from error
         return StoredResultFile(url=target, filename=name, bytes=length, sha256=sha256)
 
+    def _found_at_destination(self, request_id: str, number: int) -> Flow[StoredResultFile | None]:
+        for extension in EXTENSIONS.values():
+            name = self._result_name(request_id, extension, number)
+            target = f"{(self.destination or '').rstrip('/')}/{name}"
+            if (yield BlockingCall(partial(exists, target))):
+                return StoredResultFile(url=target, filename=name)
+        return None
+
+    def _copy_kept_meanwhile(self, request_id: str, number: int, copy: Path) -> Flow[tuple[int, str] | None]:
+        names = {self._result_name(request_id, extension, number) for extension in EXTENSIONS.values()}
+        for name in names:
+            for file in (yield from files.find(name)):
+                got = yield from files.content(file.id, copy)
+                return got.length, got.sha256
+        return None
+
+    def _keep_meanwhile(self, asset: Any, copy: Path, name: str) -> Flow[str]:
+        """Put a result that lies on a link into xAI Files while its destination cannot be written."""
+        if asset.file_output:
+            return "It is stored in xAI Files meanwhile."
+        if not copy.exists():
+            return "Its link lives one hour from when it was made."
+        try:
+            file = yield from self._upload(copy, name)
+        except errors.GrokError as error:
+            return f"Its link lives one hour, and it could not be put into xAI Files meanwhile: {error.brief}"
+        return f"It is kept in xAI Files meanwhile as {file.id}."
+
     def _name(self, request_id: str, number: int, copy: Path) -> str:
-        return result_name(self.stem, request_id, self.token, _check_media(copy), number)
+        return self._result_name(request_id, _check_media(copy), number)
+
+    def _result_name(self, request_id: str, extension: str, number: int) -> str:
+        if self.contents.name:
+            return row_filename(self.stem, self.key, request_id, extension, number)
+        # Two ids that differ only in case would be one file where nobody tells cases apart.
+        twin = f"{request_id}~{digest_of(request_id)[:8]}" if request_id in self.twins else request_id
+        return result_name(self.stem, twin, self.key, extension, number)
 
     def _copy(self, asset: Any, copy: Path) -> Flow[tuple[int, str]]:
         """Bring a result's bytes to a local file; the answer is their length and SHA-256."""
@@ -258,6 +387,29 @@ class BatchResultStore:
         else:
             raise errors.NotAnApiResponse("The result holds neither a stored file nor a link nor the picture itself.")
         return got.length, got.sha256
+
+
+@dataclass(frozen=True)
+class _StoredAsset:
+    """A stored file in the place of a result."""
+
+    file_output: files.FileOutput
+    url: str | None = None
+
+
+def twins_among(ids: Iterable[str]) -> frozenset[str]:
+    """Ids that another one equals but for the case of its letters, except one that is all in lower case.
+
+    :param ids: the ids.
+    """
+    seen: dict[str, list[str]] = {}
+    for id in ids:
+        seen.setdefault(id.lower(), []).append(id)
+    return frozenset(id for same in seen.values() if len(same) > 1 for id in same if id != id.lower())
+
+
+def _in_users_words(text: str, wire_id: str, id: str) -> str:
+    return text.replace(f" {wire_id} ", f" {id} ") if wire_id != id else text
 
 
 def as_reported(output: files.FileOutput) -> Flow[StoredResult]:

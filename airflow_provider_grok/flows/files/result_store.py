@@ -1,4 +1,4 @@
-"""From a finished job to stored files: nothing that was paid for stays behind on a link that dies."""
+"""From a finished job to stored files: nothing that was paid for stays on a link that expires."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Media(Protocol):
 
     @property
     def url(self) -> str | None:
-        """Link that dies soon."""
+        """Link that expires soon."""
 
     @property
     def file_output(self) -> files.FileOutput | None:
@@ -86,21 +86,21 @@ class StoredResult:
 
 @dataclass(frozen=True)
 class NotStored(StoredResult):
-    """An asset that exists, and could not be stored now: its job's answer leads another try to it."""
+    """A result that exists and could not be stored now: its job's answer leads another try to it."""
 
 
 @dataclass(frozen=True)
 class NotStorable(NotStored):
-    """An unkept asset that only a person can help: by a right, by a host that is trusted."""
+    """A result that was not stored and that only a person can help: by a right, by a host that is trusted."""
 
 
 @dataclass(frozen=True)
 class ResultStore:
-    """How assets are to be kept.
+    """How results are to be stored.
 
     :param endpoint: where and as whom.
     :param name: the stored file's name.
-    :param expires_after: its life in seconds; None: no end.
+    :param expires_after: its lifetime in seconds; None: no end.
     :param link: whether a public link is wanted: None, True (as long as the file lives) or seconds.
     """
 
@@ -111,54 +111,54 @@ class ResultStore:
 
     @property
     def link_seconds(self) -> int | None:
-        """The life of a link for the share call; None: with the file."""
+        """Lifetime of the public URL for the share call; None: as long as the file."""
         return self.link if isinstance(self.link, int) and not isinstance(self.link, bool) else None
 
 
-def keep_all(keeping: ResultStore, made: Iterable[Media]) -> Flow[list[StoredResult]]:
+def keep_all(storing: ResultStore, made: Iterable[Media]) -> Flow[list[StoredResult]]:
     """See that every asset of a finished job is a stored file, with its link where one was asked for.
 
-    :param keeping: how.
+    :param storing: how.
     :param made: the assets, in the job's order.
     """
     rows: list[StoredResult] = []
     every = list(made)
-    stem, dot, ending = keeping.name.rpartition(".")
+    stem, dot, ending = storing.name.rpartition(".")
     for number, media in enumerate(every):
         # Results that the server stored share one name, so a rescued one among them needs its own to be known by.
-        name = keeping.name if len(every) == 1 else f"{stem}-{number + 1}{dot}{ending}"
-        rows.append((yield from _keep(keeping, name, media)))
+        name = storing.name if len(every) == 1 else f"{stem}-{number + 1}{dot}{ending}"
+        rows.append((yield from _store_one(storing, name, media)))
     return rows
 
 
-def _keep(keeping: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
+def _store_one(storing: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
     if media.respect_moderation is False:
         return StoredResult(reason="moderated: the content rules took this result out")
     if output := media.file_output:
         row = StoredResult(
             output.file_id,
-            output.filename or keeping.name,
+            output.filename or storing.name,
             output.expires_at,
             output.public_url,
             output.public_url_expires_at,
         )
-        return (yield from with_link(keeping, row, output.public_url_error))
-    return (yield from _rescue(keeping, name, media))
+        return (yield from with_link(storing, row, output.public_url_error))
+    return (yield from _store_from_link(storing, name, media))
 
 
-def _rescue(keeping: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
-    """Store what the server made but did not store; a passing trouble is borne for a while, for it is paid for."""
+def _store_from_link(storing: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
+    """Store what the server made but did not store; passing errors are retried for a while, for it is paid for."""
     for pause in (*PAUSES, None):
         try:
-            return (yield from _store(keeping, name, media))
+            return (yield from _store(storing, name, media))
         except errors.GrokError as error:
             if pause is None or error.permanent:
-                return _unkept(name, media, error)
+                return _not_stored(name, media, error)
         yield Sleep(pause)
     raise AssertionError("unreachable: the last round returns")
 
 
-def _unkept(name: str, media: Media, error: errors.GrokError) -> StoredResult:
+def _not_stored(name: str, media: Media, error: errors.GrokError) -> StoredResult:
     why = errors.clean(media.storage_error or "the answer named no stored file")
     if isinstance(error, errors.NotFound):
         return StoredResult(filename=name, reason=f"lost: not stored ({why}), and its link has died: {error.brief}")
@@ -166,16 +166,16 @@ def _unkept(name: str, media: Media, error: errors.GrokError) -> StoredResult:
     return row(filename=name, reason=f"not stored ({why}), and not rescued from its link: {error.brief}")
 
 
-def _store(keeping: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
+def _store(storing: ResultStore, name: str, media: Media) -> Flow[StoredResult]:
     known = yield from files.find(name)
     if known:
-        return (yield from with_link(keeping, StoredResult.of_file(known[0])))
+        return (yield from with_link(storing, StoredResult.of_file(known[0])))
     with tempfile.TemporaryDirectory(prefix="grok-") as folder:
         path = Path(folder) / "asset"
-        yield from _obtain(keeping.endpoint, media, path)
+        yield from _obtain(storing.endpoint, media, path)
         check_result(path)
-        file = yield from files.upload(path, filename=name, expires_after=keeping.expires_after)
-    return (yield from with_link(keeping, StoredResult.of_file(file)))
+        file = yield from files.upload(path, filename=name, expires_after=storing.expires_after)
+    return (yield from with_link(storing, StoredResult.of_file(file)))
 
 
 def _obtain(endpoint: Endpoint, media: Media, path: Path) -> Flow[None]:
@@ -194,7 +194,7 @@ def lives_long_enough(file: files.File, wanted: int | None, now: float) -> bool:
     """Whether a stored file may stand in for one that would be made now.
 
     :param file: the stored file.
-    :param wanted: life in seconds that was asked for; None: no end, and only a file without end will do.
+    :param wanted: lifetime in seconds that was asked for; None: no end, and only a file without end will do.
     :param now: unix seconds.
     """
     if file.expires_at is None:
@@ -202,19 +202,19 @@ def lives_long_enough(file: files.File, wanted: int | None, now: float) -> bool:
     return wanted is not None and file.expires_at - now >= max(wanted / 2, 3600)
 
 
-def with_link(keeping: ResultStore, row: StoredResult, trouble: str | None = None) -> Flow[StoredResult]:
+def with_link(storing: ResultStore, row: StoredResult, trouble: str | None = None) -> Flow[StoredResult]:
     """Give a stored file its public URL, where one is wanted and missing or ends too soon; never a reason to lose it.
 
-    :param keeping: how.
+    :param storing: how.
     :param row: the stored file.
     :param trouble: why the server made no public URL.
     """
-    if keeping.link is None or keeping.link is False or not row.file_id:
+    if storing.link is None or storing.link is False or not row.file_id:
         return row
     now: float = yield Now()
-    if row.public_url and _lasts(row, keeping.link_seconds, now):
+    if row.public_url and _lasts(row, storing.link_seconds, now):
         return row
-    seconds = public_url_seconds(row, keeping.link_seconds, now)
+    seconds = public_url_seconds(row, storing.link_seconds, now)
     try:
         link = yield from settled(files.share(row.file_id, expires_after=seconds))
     except errors.GrokError as error:

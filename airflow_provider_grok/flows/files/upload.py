@@ -53,7 +53,7 @@ class Uploaded:
 def upload_once(
     endpoint: Endpoint,
     source: Any,
-    buyer: TaskIdentity,
+    identity: TaskIdentity,
     *,
     filename: str | None = None,
     expires_after: int | None = None,
@@ -65,7 +65,7 @@ def upload_once(
 
     :param endpoint: where and as whom.
     :param source: local path, object-storage URL that Airflow knows, or https URL on an allowed host.
-    :param buyer: the task instance, which counts unless `reuse` is `always`.
+    :param identity: the task instance, which counts unless `reuse` is `always`.
     :param filename: name to store it under; None: its own. A digest of the content goes before its ending.
     :param expires_after: its lifetime in seconds; None: no end.
     :param reuse: `always`: the same content is the same file for the whole team; `run`, `attempt`: only for this task.
@@ -78,7 +78,7 @@ def upload_once(
     with tempfile.TemporaryDirectory(prefix="grok-") as folder:
         path, own_name = yield from local_copy(endpoint, source, Path(folder), open_storage=open_storage)
         sha256: str = yield BlockingCall(lambda: _sha256(path))
-        mark = sha256[:DIGEST_LENGTH] if reuse == "always" else buyer.token(sha256, reuse, buyer.max_tries)
+        mark = sha256[:DIGEST_LENGTH] if reuse == "always" else identity.key(sha256, reuse, identity.max_tries)
         name = marked_name(mark, filename=filename or _allowed(own_name), default="file", extension="")
         call = files.upload(path, filename=name, expires_after=expires_after)
         search = _Search(mark, name, path.stat().st_size, expires_after)

@@ -156,8 +156,12 @@ class PurchaseRecord:
 
         :param attempt: the attempt.
         """
-        searched = tuple(replace(one, searched=True) if one.state == "intended" else one for one in self.attempts)
-        return replace(self, attempts=(*searched, attempt), result=None, searching_since=None)
+        return replace(self, attempts=(*self.attempts, attempt), result=None, searching_since=None)
+
+    def after_search(self) -> PurchaseRecord:
+        """The record when it has been looked for long enough: attempts that left no trace are taken for unsent."""
+        searched = (replace(one, searched=True) if one.state == "intended" else one for one in self.attempts)
+        return replace(self, attempts=tuple(searched))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.kinds import KINDS
 from airflow_provider_grok.api.prices import usd
 from airflow_provider_grok.flows.files.result_store import NotStored, ResultStore, StoredResult, keep_all, with_link
+from airflow_provider_grok.flows.files.settle import wait_for_file
 from airflow_provider_grok.flows.purchases import ledger as steps
 from airflow_provider_grok.flows.purchases.key import Reuse, account_fingerprint
 from airflow_provider_grok.flows.purchases.ledger import Attempt, Ledger, PurchaseRecord, Rules, Seen, decide
@@ -37,6 +38,8 @@ SECOND_SIGHT = 15.0
 WRITE_PAUSES = (5.0, 15.0, 40.0, 60.0, 60.0)
 #: Seconds between two sendings of a request that the server refused for its rate, where it names no time.
 RATE_PAUSE = (1.0, 5.0)
+#: Seconds between two sendings of a request whose source the server did not find.
+SOURCE_PAUSE = 5.0
 
 
 class RecoveryPending(errors.GrokError):
@@ -329,8 +332,8 @@ class Purchase:
                 job_of(self.record).id,
             )
         estimate = yield from appraise(self.request.call)
+        before = self.record = self.record.after_search()
         self._check_cost(estimate)
-        before = self.record
         result_ids = [row["file_id"] for row in (before.result or {}).get("files", []) if row.get("file_id")]
         if result_ids and before.finished:
             self.log.warning("The recorded files are not to be had any more: buying anew.")
@@ -393,7 +396,8 @@ class Purchase:
 
     def _post(self) -> Flow[jobs.Accepted]:
         """Send the request; a refusal for the rate is waited out, for nothing was made."""
-        deadline = (yield Now()) + self.timeout
+        start: float = yield Now()
+        deadline = start + self.timeout
         call = self.request.to_send(self.record.name)
         while True:
             try:
@@ -405,6 +409,15 @@ class Purchase:
                     raise
                 self.log.info("The server's rate limit is reached: asking again in %.1f s.", pause)
                 yield Sleep(pause)
+            except errors.NotFound as refused:
+                # Perhaps a source that was stored just now: it is asked for until it is there, for a minute at most.
+                now = yield Now()
+                sources = self.request.source_ids()
+                if refused.outcome_unknown or not sources or now >= start + steps.SETTLING:
+                    raise
+                for file_id in sources:
+                    yield from wait_for_file(file_id, start + steps.SETTLING)
+                yield Sleep(SOURCE_PAUSE)
             except errors.ApiError as refused:
                 if "deferred" not in (call.body or {}) or not errors.refuses_field(refused, "deferred"):
                     raise
@@ -465,6 +478,9 @@ class Purchase:
         return self._as_saved().billed() if self.record.key else self.ledger.billed()
 
     def _note_failure(self, failure: errors.GrokError) -> None:
+        if self.record.attempts[-1].state == "failed":
+            # An earlier try has settled it.
+            return
         ticks = getattr(failure, "ticks", None)
         self.record = self.record.with_last(
             state="unknown" if failure.outcome_unknown else "failed",
@@ -545,6 +561,14 @@ class Purchase:
             )
         except errors.NotFound:
             return None
+        except errors.ApiError as error:
+            # A wrong key, or no credit: the job goes on all the same, and another try sees what became of it.
+            error.permanent = False
+            raise
+        young: bool = (yield Now()) < state.submitted_at + polling.PASSING_SECONDS
+        if young and progress.refused and not isinstance(progress.failure, errors.JobModerated):
+            # A short wait is no reason to believe what a longer one would not.
+            raise self.timeout_error(state, deadline)
         return settled(progress)
 
     def timeout_error(self, state: PurchaseState, now: float) -> errors.JobTimeout:

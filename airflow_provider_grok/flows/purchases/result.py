@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -46,6 +47,10 @@ class PurchaseRequest:
         """How many assets it makes."""
         return int((self.call.body or {}).get("n", 1))
 
+    def source_ids(self) -> list[str]:
+        """Ids of the stored files that it names as sources."""
+        return list(dict.fromkeys(_file_ids(self.call.body or {})))
+
     def to_send(self, name: str) -> Call[jobs.Accepted]:
         """The paid call as it is sent: with the name, lifetime and public URL of what it makes.
 
@@ -57,6 +62,17 @@ class PurchaseRequest:
         asked = body.get("storage_options")
         body["storage_options"] = {**asked, **ours} if isinstance(asked, dict) else ours
         return replace(self.call, body=body)
+
+
+def _file_ids(value: Any) -> Iterator[str]:
+    """Every `file_id` in a request, wherever it stands."""
+    if isinstance(value, Mapping):
+        if isinstance(found := value.get("file_id"), str):
+            yield found
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from _file_ids(inner)
 
 
 def check_purchase(call: Call[Any]) -> None:

@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from airflow_provider_grok.api import errors
 from airflow_provider_grok.api.kinds import KINDS
@@ -17,7 +17,6 @@ from airflow_provider_grok.flows.purchases.names import LONGEST_STEM
 #: Version of the records that this release writes; those of 0.1.0 bear none.
 VERSION = 2
 
-Phase = Literal["intended", "submitted", "done", "failed"]
 #: The states of an attempt in the words of 0.1.0.
 _PHASES = {
     "intended": "intended",
@@ -100,82 +99,6 @@ class TaskIdentity:
         :param generation: how often a person asked for it anew.
         """
         return purchase_key(digest, reuse, self.scope, generation)
-
-    def generation(self, record: Record | None, reuse: Reuse) -> int:
-        """How often a person asked for a purchase anew, this time included.
-
-        :param record: what is remembered of it.
-        :param reuse: only `attempt` buys anew when the finished task was cleared.
-        """
-        if record is None:
-            return 0
-        cleared = record.phase == "done" and record.max_tries != self.max_tries
-        return record.generation + 1 if reuse == "attempt" and cleared else record.generation
-
-    token = key
-
-    def read(self, slot: str) -> Record | None:
-        """The record of a purchase, if there is one.
-
-        :param slot: key in the store.
-        """
-        kept = self.store.get(slot)
-        if not isinstance(kept, dict):
-            return None
-        known = {one.name for one in fields(Record)}
-        return Record(**{name: value for name, value in kept.items() if name in known})
-
-    def has_begun(self, slot: str) -> bool:
-        """Whether a purchase was sent that has not come to nothing.
-
-        :param slot: key in the store.
-        """
-        record = self.read(slot)
-        return record is not None and record.phase != "failed"
-
-    def write(self, slot: str, record: Record) -> None:
-        """Keep the record of a purchase for as long as the run itself is kept.
-
-        :param slot: key in the store.
-        :param record: the record.
-        """
-        self.store.set(slot, asdict(record))
-
-
-@dataclass
-class Record:
-    """One purchase of one task instance: ids and numbers only, for people can read it.
-
-    :param token: the mark of the purchase.
-    :param generation: how often a person asked for it anew.
-    :param phase: intended (about to be sent), submitted (a job is known), done, failed.
-    :param max_tries: the buyer's `max_tries` when this was written.
-    :param at: unix seconds of the submission.
-    :param kind: image, video or batch.
-    :param name: the name of what is made: of the stored file, or of the batch.
-    :param estimate: estimated cost in ticks; None where it cannot be estimated.
-    :param spent: ticks that earlier purchases of this task instance cost.
-    :param job_id: the server's id of the job.
-    :param result: what came of it, as it goes into the receipt.
-    """
-
-    token: str
-    generation: int
-    phase: Phase
-    max_tries: int
-    at: float
-    kind: str
-    name: str
-    estimate: int | None = None
-    spent: int = 0
-    job_id: str | None = None
-    result: dict[str, Any] | None = None
-
-    @property
-    def cost(self) -> int:
-        """Ticks that this purchase and those before it cost; a job that nobody saw end is taken at its estimate."""
-        own = self.estimate if self.phase == "submitted" else (self.result or {}).get("ticks")
-        return self.spent + (own or 0)
 
 
 def default_stem(identity: TaskIdentity) -> str:
@@ -335,7 +258,7 @@ def _attempts_of_0_1_0(value: Mapping[str, Any]) -> tuple[Attempt, ...]:
     """What 0.1.0 knew of a purchase, as the one attempt that it was."""
     phase, at = value["phase"], float(value.get("at") or 0)
     job_id, estimate = value.get("job_id"), value.get("estimate")
-    result = value.get("result") or {}
+    result = _result(value.get("result")) or {}
     if phase == "intended":
         return (Attempt(at, "intended", estimate),)
     if phase == "submitted":

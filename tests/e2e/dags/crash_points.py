@@ -70,6 +70,12 @@ def _phase(phase: str, *, after: bool, worker: bool = False) -> Death:
     return Death("flows.purchases.store:TaskIdentity", "write", when, after, worker)
 
 
+def _batch_phase(phase: str, *, after: bool) -> Death:
+    """Die around the writing of a batch's record."""
+    when = lambda purchase, record: record.phase == phase  # noqa: E731
+    return Death("flows.batches.purchase:BatchPurchase", "_save", when, after)
+
+
 def _posted(ending: str) -> Callable[..., bool]:
     """Whether an exchange with the API is a POST to a path, but for a manifest."""
 
@@ -105,7 +111,12 @@ _MAKE = _PURCHASE | {
     "worker-too": _phase("submitted", after=True, worker=True),
     "event-seen": Death("operators.make:GrokMakeOperator", "execute_complete"),
 }
-_BATCH = _PURCHASE | {
+_BATCH = {
+    "before-intent": _batch_phase("intended", after=False),
+    "intended": _batch_phase("intended", after=True),
+    "id-recorded": _batch_phase("submitted", after=True),
+    "before-done": _batch_phase("done", after=False),
+    "done": _batch_phase("done", after=True),
     "answer-unread": _unread(_posted("/batches")),
     "answer-read": _read(_posted("/batches")),
     "requests-unread": _unread(_posted("/requests")),
@@ -138,6 +149,7 @@ _STEPS = [
     *(Death("api.response:ResponseReader", method) for method in ("request", "body")),
     Death("api.response:ResponseReader", "answer", after=True),
     *(Death("flows.purchases.store:TaskIdentity", "write", after=after) for after in (False, True)),
+    *(Death("flows.batches.purchase:BatchPurchase", "_save", after=after) for after in (False, True)),
     Death("flows.batches.persist:Persisting", "_remember", after=True),
 ]
 #: Every task gets here in the end, so no try is spared.

@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.execution_time import task_runner
 
 from airflow_provider_grok.flows.batches.cancel import OVER
+from airflow_provider_grok.operators.batches import generate_image
 from airflow_provider_grok.sandbox.server import Sandbox
 from airflow_provider_grok.triggers.jobs import GrokJobTrigger
 from tests.airflow_task import TaskInstance, asked, until
@@ -158,3 +159,32 @@ def test_a_batch_that_cannot_be_cancelled_is_named_for_the_person_who_can(
 
 def test_the_states_that_are_over_are_airflows_own() -> None:
     assert set(STATES) == OVER
+
+
+def test_a_killed_task_leaves_batches_of_another_run_alone(
+    sandbox: Sandbox, settle: Settle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settle(batch_seconds=3600)
+    rows = [generate_image(f"row-{number}", prompt=f"look {number}") for number in range(4)]
+    first = submission(rows[:2], reuse="always", name="nightly", of={"run_id": "sunday"}).execute()
+    second = submission(rows, reuse="always", name="nightly").execute()
+    task_is(monkeypatch, "failed")
+    kill_worker(second)
+    assert (cancelled(sandbox, first), cancelled(sandbox, second)) == (False, True)
+    kill_worker(first)
+    assert not cancelled(sandbox, first)
+    assert "submitted by another DAG run: it is left alone" in capsys.readouterr().out
+
+
+def test_a_killed_task_cancels_all_batches_of_its_list(
+    sandbox: Sandbox, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(batch_seconds=3600)
+    rows = [generate_image(f"row-{number}", prompt=f"look {number}") for number in range(4)]
+    run = submission(rows[:2])
+    first = run.execute()
+    run.arguments["requests"] = rows
+    second = run.execute()
+    task_is(monkeypatch, "failed")
+    asyncio.run(trigger_of(second).on_kill())
+    assert (cancelled(sandbox, first), cancelled(sandbox, second)) == (True, True)

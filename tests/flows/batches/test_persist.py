@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from airflow_provider_grok.flows.batches import persist as persisting_module
 from airflow_provider_grok.flows.batches import results
+from airflow_provider_grok.flows.purchases import chunks
 from airflow_provider_grok.operators.batches import generate_image
 from airflow_provider_grok.sandbox.server import Sandbox
 from tests.airflow_task import TaskRun, Time, asked, names
-from tests.batch_run import Settle, Store, ask, defer_on, edits, persisting, rows_of, sha256_of, submission
+from tests.batch_run import Settle, Store, ask, defer_on, edits, persisting, rows_of, sha256_of, submission, user_id
 
 ADD = {"method": "POST", "path": "/v1/batches/*/requests"}
 LINKS = {"method": "GET", "path": "/xai-imgen/*"}
@@ -43,7 +43,7 @@ def test_results_come_in_request_order_with_a_row_for_each(
     batch = submission(edits(store(), 12)).execute()
     run = persisting(batch, deferrable=deferrable)
     kept = defer_on(run)[0] if deferrable else run.execute()
-    results = [one["batch_request_id"] for one in ask(sandbox, "GET", f"/batches/{batch}/results")["results"]]
+    results = [user_id(one["batch_request_id"]) for one in ask(sandbox, "GET", f"/batches/{batch}/results")["results"]]
     assert results != sorted(results, key=lambda id: int(id[4:]))
     rows = rows_of(sandbox, run)
     assert [row["batch_request_id"] for row in rows] == [f"row-{number}" for number in range(12)]
@@ -228,7 +228,7 @@ def test_a_worker_killed_half_way_uploads_only_what_is_missing(
     sandbox: Sandbox, settle: Settle, store: Store, monkeypatch: pytest.MonkeyPatch, write: int
 ) -> None:
     monkeypatch.setattr(results, "SLICE", 5)
-    monkeypatch.setattr(persisting_module, "CHUNK", 8)
+    monkeypatch.setattr(chunks, "ENTRY_LIMIT", 3000)
     settle(batch_storage=False)
     run = persisting(submission(edits(store(), 16)).execute())
     run.kill(write, torn=write % 2 == 0)

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow_provider_grok.operators.batches import generate_image
 from airflow_provider_grok.sandbox.server import Sandbox
 from tests.airflow_task import Time, asked, names
-from tests.batch_run import Settle, Store, ask, content, edits, persisting, rows_of, submission
+from tests.batch_run import Settle, Store, ask, content, edits, persisting, rows_of, submission, user_id
 
 LINK = {"method": "GET", "path": "/*imgen*"}
 Rewrite = Callable[[Callable[[list[dict[str, Any]]], Any]], None]
@@ -116,7 +116,7 @@ def test_a_picture_inside_the_answer_is_kept(sandbox: Sandbox, settle: Settle, t
     run = persisting(batch)
     kept = run.execute()
     results = ask(sandbox, "GET", f"/batches/{batch}/results")["results"]
-    wanted = {one["batch_request_id"]: base64.b64decode(picture_in(one)["b64_json"]) for one in results}
+    wanted = {user_id(one["batch_request_id"]): base64.b64decode(picture_in(one)["b64_json"]) for one in results}
     assert {
         row["batch_request_id"]: content(sandbox, row["files"][0]["file_id"]) for row in rows_of(sandbox, run)
     } == wanted

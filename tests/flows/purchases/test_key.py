@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_grok.api import batch_requests
 from airflow_provider_grok.flows.batches.requests import BatchPurchaseRequest
-from airflow_provider_grok.flows.files.upload import _name as upload_name
+from airflow_provider_grok.flows.files.upload import DIGEST_LENGTH
 from airflow_provider_grok.flows.purchases.key import (
     Reuse,
     account_fingerprint,
@@ -118,8 +118,11 @@ def test_the_key_of_a_batch_is_that_of_the_first_release() -> None:
 
 def test_the_name_of_an_upload_is_that_of_the_first_release() -> None:
     content = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-    assert upload_name("hero.png", content, TASK, "always") == "hero.9f86d081884c.png"
-    assert upload_name("hero.png", content, TASK, "run") == "hero.ebba33de73eb25.png"
+    keys = (content[:DIGEST_LENGTH], TASK.key(content, "run", TASK.max_tries))
+    assert [marked_name(key, filename="hero.png", default="file", extension="") for key in keys] == [
+        "hero.9f86d081884c.png",
+        "hero.ebba33de73eb25.png",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,8 @@ def test_reuse_always_asks_for_the_whole_name_first_which_any_kind_of_search_fin
     shop.buyer["run_id"], shop.store.values = "tuesday", {}
     (name,), before = names(sandbox), len(asked(sandbox, "GET", "/v1/files"))
     assert shop.buy(reuse="always").reused
-    assert [one["query"]["filter"] for one in asked(sandbox, "GET", "/v1/files")[before:]] == [f'name = "{name}"']
+    # The second page is empty: a short page need not be the last.
+    assert {one["query"]["filter"] for one in asked(sandbox, "GET", "/v1/files")[before:]} == {f'name = "{name}"'}
 
 
 def test_a_lost_answer_of_a_purchase_for_always_is_not_mistaken_for_an_older_file(shop: Shop, slow: Sandbox) -> None:

@@ -1,49 +1,49 @@
-"""What a task instance remembers: buyers, tokens, records."""
+"""How the ledger lies in the task state store: records of this release and of 0.1.0, and who buys."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_grok.flows.purchases.key import request_digest
-from airflow_provider_grok.flows.purchases.store import Record, TaskIdentity, default_stem
+from airflow_provider_grok.flows.purchases.ledger import Attempt, Ledger, PurchaseRecord
+from airflow_provider_grok.flows.purchases.store import (
+    LedgerStore,
+    TaskIdentity,
+    UnreadableRecord,
+    default_stem,
+    record_from_json,
+    record_to_json,
+)
 from airflow_provider_grok.hooks.task import current_task, task_identity
-from tests.airflow_task import StateStore, TaskInstance
+from airflow_provider_grok.sandbox.server import Sandbox
+from tests.airflow_task import StateStore, TaskInstance, paid
+from tests.purchase_run import Shop
 
 WHO: dict[str, Any] = {"dag_id": "shop", "run_id": "monday", "task_id": "edit"}
-
-
-def record(**fields: Any) -> Record:
-    usual: dict[str, Any] = {"token": "t", "generation": 0, "phase": "done", "max_tries": 1, "at": 0.0}
-    return Record(**{**usual, "kind": "image", "name": "a.jpg", **fields})
+#: Records as release 0.1.0 wrote them into a task state store.
+OLD: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("records_0_1_0.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("other", [{"dag_id": "x"}, {"run_id": "x"}, {"task_id": "x"}, {"map_index": 3}])
-def test_another_task_instance_has_another_token_unless_reuse_is_always(other: dict[str, Any]) -> None:
+def test_another_task_instance_has_another_key_unless_reuse_is_always(other: dict[str, Any]) -> None:
     mine, theirs = TaskIdentity(**WHO), TaskIdentity(**{**WHO, **other})
     for reuse, same in (("run", False), ("attempt", False), ("always", True)):
-        tokens = [buyer.token("digest", reuse, 0) for buyer in (mine, theirs)]  # type: ignore[arg-type]
-        assert (tokens[0] == tokens[1]) is same
+        keys = [task.key("digest", reuse, 0) for task in (mine, theirs)]  # type: ignore[arg-type]
+        assert (keys[0] == keys[1]) is same
 
 
-def test_a_clear_changes_the_token_of_reuse_attempt_only() -> None:
-    buyer = TaskIdentity(**WHO)
-    assert buyer.token("d", "attempt", 0) != buyer.token("d", "attempt", 1)
-    assert buyer.token("d", "run", 0) == buyer.token("d", "run", 1)
+def test_a_clear_changes_the_key_of_reuse_attempt_only() -> None:
+    task = TaskIdentity(**WHO)
+    assert task.key("d", "attempt", 0) != task.key("d", "attempt", 1)
+    assert task.key("d", "run", 0) == task.key("d", "run", 1)
 
 
 def test_names_that_run_together_are_told_apart() -> None:
-    assert TaskIdentity("a", "bc", "t").token("d", "run", 0) != TaskIdentity("ab", "c", "t").token("d", "run", 0)
-
-
-@pytest.mark.parametrize(("phase", "max_tries", "generation"), [("done", 1, 0), ("done", 2, 1), ("submitted", 2, 0)])
-def test_only_a_clear_of_a_finished_task_raises_the_generation(phase: Any, max_tries: int, generation: int) -> None:
-    buyer = TaskIdentity(**WHO, max_tries=max_tries)
-    assert buyer.generation(record(phase=phase), "attempt") == generation
-    assert buyer.generation(record(phase=phase), "run") == 0
-    assert buyer.generation(None, "attempt") == 0
+    assert TaskIdentity("a", "bc", "t").key("d", "run", 0) != TaskIdentity("ab", "c", "t").key("d", "run", 0)
 
 
 def test_what_does_not_change_the_picture_does_not_change_the_digest() -> None:
@@ -56,42 +56,122 @@ def test_what_does_not_change_the_picture_does_not_change_the_digest() -> None:
     assert request_digest("/images/generations", body) != digest
 
 
-def test_a_record_holds_no_prompt_and_survives_the_store() -> None:
-    buyer = TaskIdentity(**WHO, store=StateStore())
-    buyer.write("slot", record(job_id="id-1", spent=7))
-    assert buyer.read("slot") == record(job_id="id-1", spent=7)
-    assert "prompt" not in json.dumps(buyer.store.get("slot"))
+FULL = PurchaseRecord(
+    "0123456789abcd",
+    "image",
+    "a.jpg",
+    generation=1,
+    max_tries=2,
+    attempts=(Attempt(1.0, "unknown", 4, "ab"), Attempt(2.0, "submitted", 4, "ab", job_id="id-1")),
+    passed_over=("file_1",),
+    spent=7,
+)
 
 
-def test_a_record_of_another_version_is_read() -> None:
+@pytest.mark.parametrize(
+    "record",
+    [
+        FULL,
+        PurchaseRecord("0123456789abcd", "video", "a.mp4", searching_since=5.0),
+        PurchaseRecord("0123456789abcd", "image", "a.jpg", attempts=(Attempt(1.0, "done", 4, ticks=5),), result={}),
+    ],
+)
+def test_a_record_survives_the_store(record: PurchaseRecord) -> None:
+    assert record_from_json("grok.purchase", json.loads(json.dumps(record_to_json(record)))) == record
+
+
+def test_a_record_keeps_the_store_key_and_the_fields_of_the_first_release() -> None:
     kept = StateStore()
-    TaskIdentity(**WHO, store=kept).write("slot", record())
-    kept.set("slot", {**kept.get("slot"), "invented_later": 1})
-    assert TaskIdentity(**WHO, store=kept).read("slot") == record()
+    LedgerStore(kept, "purchase").write(Ledger(FULL))
+    value = kept.get("grok.purchase")
+    assert value["version"] == 2
+    assert {name: value[name] for name in OLD["image submitted"]} == {
+        "token": "0123456789abcd",
+        "generation": 1,
+        "phase": "submitted",
+        "max_tries": 2,
+        "at": 2.0,
+        "kind": "image",
+        "name": "a.jpg",
+        "estimate": 4,
+        "spent": 7,
+        "job_id": "id-1",
+        "result": None,
+    }
 
 
-@pytest.mark.parametrize("value", [None, "text", [1], 7])
-def test_what_is_no_record_is_none(value: Any) -> None:
+def test_a_record_holds_no_prompt(shop: Shop) -> None:
+    shop.buy(prompt="the secret of the house")
+    assert "secret" not in json.dumps(shop.store.values)
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_a_record_of_the_first_release_is_read(name: str) -> None:
+    record = record_from_json("grok.purchase", OLD[name])
+    assert (record.key, record.name) == (OLD[name]["token"], OLD[name]["name"])
+    assert record.attempts[-1].state == name.split()[1].replace("moderated", "failed")
+    assert record.may_have_cost == (0 if name == "image failed" else record.spent or OLD[name]["estimate"])
+
+
+@pytest.mark.parametrize(("name", "charges"), [("image intended", 1), ("image submitted", 1), ("image done", 1)])
+def test_a_purchase_of_the_first_release_goes_on_where_it_stood(
+    shop: Shop, sandbox: Sandbox, name: str, charges: int
+) -> None:
+    # The same picture, bought now: its job and file stand in for those of the old record.
+    (file_id,) = shop.buy().file_ids
+    job_id = sandbox.ledger.charges[0]["id"]
+    old = json.loads(json.dumps(OLD[name]))
+    old["max_tries"] = 0
+    if old["job_id"]:
+        old["job_id"] = job_id
+    if old["result"]:
+        old["result"]["files"][0]["file_id"] = file_id
+    shop.store.values = {"grok.purchase": json.dumps(old)}
+    assert shop.buy().file_ids == [file_id]
+    assert len(paid(sandbox)) == len(sandbox.ledger.charges) == charges
+
+
+@pytest.mark.parametrize("value", ["text", 5, ["a"], {}, {"phase": "done"}, {**OLD["image done"], "result": "sold"}])
+def test_what_is_no_record_cannot_be_read(value: Any) -> None:
+    with pytest.raises(UnreadableRecord, match="Nothing was bought"):
+        record_from_json("grok.purchase", value)
+
+
+def test_a_record_whose_state_and_phase_differ_is_damaged() -> None:
+    with pytest.raises(UnreadableRecord, match="phase 'done'"):
+        record_from_json("grok.purchase", {**record_to_json(FULL), "phase": "done"})
+
+
+def test_earlier_purchases_lie_beside_the_latest() -> None:
     kept = StateStore()
-    kept.set("slot", value)
-    assert TaskIdentity(**WHO, store=kept).read("slot") is None
-
-
-def test_the_cost_of_a_job_that_nobody_saw_end_is_its_estimate() -> None:
-    assert record(phase="submitted", estimate=5, spent=2).cost == 7
-    assert record(phase="done", estimate=5, spent=2, result={"ticks": 4}).cost == 6
-    assert record(phase="failed", estimate=5, spent=2).cost == 2
+    store = LedgerStore(kept, "purchase")
+    other = PurchaseRecord("ffffffffffffff", "image", "b.jpg", attempts=(Attempt(1.0, "done", 4, ticks=5),))
+    store.write(Ledger(FULL, (other,)))
+    assert set(kept.values) == {"grok.purchase", "grok.purchase.ffffffffffffff"}
+    assert LedgerStore(kept, "purchase").read() == Ledger(FULL, (other,))
+    writes = len(kept.history)
+    store.write(Ledger(FULL, (other,)))
+    assert len(kept.history) == writes + 1
 
 
 def test_a_buyer_is_read_from_the_tasks_context() -> None:
-    context: Any = {"ti": TaskInstance("edit", map_index=2), "task_state_store": StateStore()}
+    context = {"ti": TaskInstance("edit", map_index=2), "task_state_store": StateStore()}
     assert task_identity(context) == TaskIdentity("shop", "monday", "edit", 2, 0)
+
+
+@pytest.mark.parametrize(("try_number", "max_tries", "left"), [(1, 0, False), (1, 2, True), (3, 2, False)])
+def test_whether_airflow_would_try_again_is_known(try_number: int, max_tries: int, left: bool) -> None:
+    ti: Any = TaskInstance("edit")
+    ti.try_number, ti.max_tries = try_number, max_tries
+    identity = task_identity({"ti": ti, "task_state_store": StateStore()})
+    assert (identity.try_number, identity.retries_left) == (try_number, left)
 
 
 def test_outside_a_task_nobody_buys_twice_the_same() -> None:
     first, second = current_task(), current_task()
-    assert first.token("d", "run", 0) != second.token("d", "run", 0)
+    assert first.key("d", "run", 0) != second.key("d", "run", 0)
 
 
 def test_a_stem_is_made_of_what_a_name_may_hold() -> None:
     assert default_stem(TaskIdentity("my dag/ü", "r", "group.task")) == "my-dag-.group.task"
+    assert default_stem(TaskIdentity("d" * 200, "r", "t" * 200)) == f"{'d' * 19}.{'t' * 40}"
