@@ -1,7 +1,15 @@
 """The command `airflow-grok`, one file for each subcommand. Importing it loads nothing: what is needed comes later."""
 
+from __future__ import annotations
 
-def main(argv=None):  # type: ignore[no-untyped-def]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return the exit code.
 
     :param argv: the command line without the program; that of the process by default.
@@ -11,7 +19,7 @@ def main(argv=None):  # type: ignore[no-untyped-def]
     return run(argv)
 
 
-def arguments():  # type: ignore[no-untyped-def]
+def arguments() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     from airflow_provider_grok.cli.parser import arguments as parser
 

@@ -27,17 +27,19 @@ def grok_commands() -> list[CLICommand]:
 def _translated(command: Command) -> CLICommand:
     from airflow.cli.cli_config import ActionCommand, GroupCommand
 
-    words = {"description": command.text, "epilog": command.epilog(PROGRAM)}
+    text, epilog = command.text, command.epilog(PROGRAM)
     if command.run is None:
-        return GroupCommand(command.name, command.help, [*map(_translated, command.actions)], **words)
-    return ActionCommand(command.name, command.help, _ended_by_code(command.run), _arguments(command), **words)
+        return GroupCommand(command.name, command.help, [*map(_translated, command.actions)], text, epilog)
+    run, arguments = _ended_by_code(command.run), _arguments(command)
+    return ActionCommand(command.name, command.help, run, arguments, text, epilog)
 
 
 def _arguments(command: Command) -> list[Arg]:
     from airflow.cli.cli_config import Arg
 
     found: list[Arg] = []
-    command.add(lambda *flags, **more: found.append(Arg(flags, **more)))
+    make: Callable[..., Arg] = Arg
+    command.add(lambda *flags, **more: found.append(make(flags, **more)))
     return found
 
 

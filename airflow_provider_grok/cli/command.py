@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -38,7 +39,7 @@ class Command:
     @property
     def text(self) -> str:
         """The description."""
-        return self.description or f"{self.help[0].upper()}{self.help[1:]}."
+        return textwrap.fill(self.description or f"{self.help[0].upper()}{self.help[1:]}.", 88)
 
     def epilog(self, program: str) -> str:
         """The examples as help shows them.

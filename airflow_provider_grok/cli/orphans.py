@@ -83,9 +83,7 @@ def look(hook: GrokHook, options: argparse.Namespace) -> Survey:
         named = [one for one in several if options.match is None or fnmatchcase(one.name, options.match)]
         return [one for one in named if one.task or one.id not in handed_on]
 
-    return replace(
-        found, found=asked(found.found), young=asked(found.young), without_file=asked(found.without_file)
-    )
+    return replace(found, found=asked(found.found), young=asked(found.young), without_file=asked(found.without_file))
 
 
 def show(survey: Survey, *, as_json: bool) -> None:

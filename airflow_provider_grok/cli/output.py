@@ -29,9 +29,11 @@ def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> No
         table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(fit(cell)) for cell in row))
-    wide = {} if terminal else {"width": ENDLESS}
     console = Console(
-        file=sys.stdout, force_terminal=terminal, no_color=not terminal, highlight=False, soft_wrap=False, **wide
+        file=sys.stdout,
+        force_terminal=terminal,
+        no_color=not terminal,
+        width=None if terminal else ENDLESS,
     )
     with console.capture() as printed:
         console.print(table)
