@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: the command line without the program; that of the process by default.
     """
-    words = _with_list(list(sys.argv[1:] if argv is None else argv))
+    words = with_list(list(sys.argv[1:] if argv is None else argv))
     if words[:1] == [sandbox.COMMAND.name]:
         return sandbox.serve(words[1:])
     options = arguments().parse_args(words)
@@ -67,8 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _with_list(words: list[str]) -> list[str]:
-    """A command with actions, and none of them named, lists."""
+def with_list(words: list[str]) -> list[str]:
+    """Add `list` to a command with actions of which none is named.
+
+    :param words: the command line without the program.
+    """
     grouped = {command.name for command in COMMANDS if command.actions}
     bare = words[:1] and words[0] in grouped and (len(words) == 1 or words[1].startswith("-"))
     return [words[0], "list", *words[1:]] if bare and words[1:2] not in (["-h"], ["--help"]) else words

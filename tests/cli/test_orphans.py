@@ -274,3 +274,120 @@ def test_a_row_whose_id_looks_like_a_key_is_no_orphan(run_dag: RunDag, say: Say)
         GrokPersistOperator(task_id="keep", batch_id=batch.output)
     assert run_dag(dag).state == "success"
     assert say("--json") == []
+
+
+def test_a_change_wants_a_match_and_a_yes(bought: RunDag, say: Say) -> None:
+    forget("picture")
+    for word in ("--delete", "--cancel"):
+        (words,) = say(word, "--yes", fails=2)
+        assert "--match" in words
+    *_, words = say("--delete", "--match", "shop.*", fails=2)
+    assert "Delete 1 orphans? Nobody is there to ask, so nothing was done" in words
+    assert not [one for one in bought.sandbox.journal if one["method"] == "DELETE"]
+
+
+def test_it_says_how_many_the_age_hides(
+    bought: RunDag, say: Say, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget("picture")
+    assert main(["orphans", "--match", "shop.*"]) == 0
+    said = capfd.readouterr()
+    assert said.out.splitlines()[-1].startswith("0 orphans")
+    assert "1 more are younger than --older-than" in said.err
+    assert main(["orphans", "--match", "other.*"]) == 0
+    assert "younger" not in capfd.readouterr().err
+
+
+def test_what_is_under_way_is_listed_with_the_command_that_clears_it(
+    no_records: None, run_dag: RunDag, say: Say
+) -> None:
+    from datetime import datetime, timezone
+
+    with DAG("slow") as dag:
+        GrokImagineGenerateOperator(task_id="a.picture", prompt="a red bicycle", timeout=1, retries=0)
+    run_dag.sandbox.clock.rate = 0
+    finished = run_dag(dag, logical_date=datetime(2026, 5, 1, tzinfo=timezone.utc))
+    assert finished.state == "failed"
+    shown = "\n".join(say())
+    assert "Under way, with no file yet" in shown
+    assert f"clear task slow.a.picture of run {finished.run_id} (submitted)" in shown
+    date = "2026-05-01T00:00:00+00:00"
+    assert f"  airflow tasks clear slow -t '^a\\.picture$' -s {date} -e {date}\n" in shown
+    assert shown.endswith("0 orphans, about 0.00 USD; 0 unfinished; 1 under way.")
+    (row,) = map(json.loads, say("--json"))
+    assert (row["kind"], row["state"]) == ("purchase", "submitted")
+    assert say("--match", "other.*")[-1] == "0 orphans, about 0.00 USD; 0 unfinished."
+
+
+def test_a_picture_bought_by_the_hook_and_handed_on_is_nobodys_orphan(
+    no_records: None, run_dag: RunDag, say: Say
+) -> None:
+    from airflow.sdk import task
+
+    @task
+    def buy() -> dict[str, str]:
+        return {"hero": GrokHook().generate("a red bicycle")}
+
+    with DAG("hooked") as dag:
+        buy()
+    assert run_dag(dag).state == "success"
+    assert say("--json") == []
+    forget_records("buy")
+    assert say("--json") == [], "its id stands in what the task returned"
+    forget("buy")
+    (orphan,) = say("--json")
+    assert json.loads(orphan)["task"] is None
+
+
+def forget_records(task_id: str) -> None:
+    """Take a task's records out of the database, as `[state_store] clear_on_success` does."""
+    from airflow.models.task_state_store import TaskStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(TaskStateStoreModel).where(TaskStateStoreModel.task_id == task_id))
+
+
+@pytest.mark.usefixtures("bought")
+def test_what_succeeded_tasks_made_is_no_orphan_where_airflow_clears_their_records(say: Say) -> None:
+    for task_id in ("picture", "batch", "keep", "upload"):
+        forget_records(task_id)
+    assert say()[-1].startswith("0 orphans")
+
+
+def test_what_a_task_took_while_a_person_thought_is_not_deleted(
+    bought: RunDag, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_grok.cli import orphans, records
+
+    forget("picture")
+    (orphan,) = map(json.loads, say("--json"))
+
+    def answer(question: str, options: Any) -> bool:
+        monkeypatch.setattr(records, "handed_on", lambda _: {orphan["id"]})
+        return True
+
+    monkeypatch.setattr(orphans, "agreed", answer)
+    say("--delete", "--match", "*")
+    assert not [one for one in bought.sandbox.journal if one["method"] == "DELETE"]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_receipts_of_another_backend_make_no_orphans(
+    bought: RunDag, say: Say, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    forget_records("picture")
+    with create_session() as session:
+        mine = (XComModel.task_id == "picture", XComModel.key == "receipt")
+        session.execute(update(XComModel).where(*mine).values(value="s3://bucket/receipt"))
+    if elsewhere:
+        monkeypatch.setenv("AIRFLOW__CORE__XCOM_BACKEND", "a.b.XComObjectStorageBackend")
+        (words,) = say("--match", "*", "--delete", "--yes", fails=1)
+        assert "xcom_backend" in words
+    else:
+        assert say()[-1].startswith("0 orphans"), "a task of somebody else may call its XCom a receipt"
