@@ -46,6 +46,7 @@ def get_provider_info():  # type: ignore[no-untyped-def]
             "airflow_provider_grok.links.GrokPublicLink",
             "airflow_provider_grok.links.GrokConsoleLink",
         ],
+        "cli": ["airflow_provider_grok.cli.airflow_commands.grok_commands"],
         "config": {
             "grok": {
                 "description": "Gallery and spend in the Airflow UI.",

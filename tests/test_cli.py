@@ -18,6 +18,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from airflow_provider_grok import cli
+from airflow_provider_grok.cli import sandbox_extra
 from airflow_provider_grok.demo import real
 from airflow_provider_grok.sandbox.server import Sandbox
 
@@ -223,7 +224,7 @@ def test_with_a_key_and_a_yes_the_demo_buys_what_it_estimated_and_fetches_the_pi
 def test_without_the_extra_the_way_to_get_it_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name in ("av", "PIL") else object())
+    monkeypatch.setattr(sandbox_extra, "find_spec", lambda name: None if name in ("av", "PIL") else object())
     for words in (["demo"], ["sandbox", "--port", "0"]):
         assert cli.main(words) == 2
         (line,) = capsys.readouterr().err.splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -131,6 +132,18 @@ class MetadataPage(ApiModel):
 
     batch_request_metadata: tuple[Metadata, ...] = ()
     pagination_token: str | None = None
+
+
+@dataclass(frozen=True)
+class IdPage:
+    """A page of a batch's request ids.
+
+    :param ids: in the batch's own order.
+    :param pagination_token: leads to the next page; None on the last.
+    """
+
+    ids: tuple[str, ...]
+    pagination_token: str | None
 
 
 @lru_cache
@@ -273,12 +286,22 @@ def metadata(batch_id: str) -> Flow[list[Metadata]]:
 
 
 def request_order(batch_id: str) -> Flow[list[str]]:
-    """Ask which requests a batch has, in the order in which they were added.
+    """Ask which requests a batch has, in the order in which they were added; of 50,000 only the ids are held.
 
     :param batch_id: the batch.
     """
-    found = yield from metadata(batch_id)
-    return [one.batch_request_id for one in found]
+
+    def read(answer: Answer) -> IdPage:
+        document = answer.json()
+        listed = document.get("batch_request_metadata")
+        ids = tuple(str(one.get("batch_request_id") or "") for one in listed or () if isinstance(one, Mapping))
+        token = document.get("pagination_token")
+        return IdPage(ids, token if token and isinstance(token, str) else None)
+
+    def ask(token: str | None) -> Call[IdPage]:
+        return Call("GET", path(batch_id, "/requests"), read, query=query(REQUESTS_PAGE, token))
+
+    return (yield from pages.whole(ask, lambda got: got.ids, lambda one: one))
 
 
 def request_ids(batch_id: str) -> Flow[set[str]]:

@@ -11,7 +11,8 @@ from airflow_provider_grok.hooks.base import BaseGrokHook
 
 if TYPE_CHECKING:
     from airflow_provider_grok.api.files import File
-    from airflow_provider_grok.flows.purchases.orphans import Claims, Orphan
+    from airflow_provider_grok.flows.purchases.claims import Claims
+    from airflow_provider_grok.flows.purchases.orphans import Orphan
 
 #: Options of a purchase; all others are fields of the request.
 TERMS = frozenset(
@@ -142,8 +143,9 @@ class GrokHook(BaseGrokHook):
         :param older_than: seconds; what is younger may still be on its way into a record.
         """
         from airflow_provider_grok.flows.purchases import orphans
+        from airflow_provider_grok.flows.purchases.claims import Claims
 
-        return self.run(orphans.listing(orphans.Claims.of(claimed), older_than))
+        return self.run(orphans.listing(Claims.of(claimed), older_than))
 
     def edit(self, prompt: str, image: str | None = None, images: list[str] | None = None, **options: Any) -> Any:
         """Edit a stored picture, and return the result's file id (a list if `n` is given).

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_grok.api.errors import JobModerated, Moderated
     from airflow_provider_grok.flows.purchases.result import PurchaseResult
 
 
@@ -29,11 +30,28 @@ def _name_of(source: Any) -> str:
     return named.partition("?")[0] if isinstance(named, str) else ""
 
 
+def was_generated(error: Moderated | JobModerated) -> bool:
+    """Whether the content rules withheld a result that had been generated, so that a repeat may pass.
+
+    What is refused before generation is refused for the request itself, and would be refused again, even where a fee
+    was billed for it (docs.x.ai, Pricing: usage guidelines violations).
+
+    :param error: the refusal.
+    """
+    from airflow_provider_grok.api.errors import JobModerated
+
+    words = error.message.lower()
+    if "usage guidelines" in words or "safety_check" in words or error.billed is False:
+        return False
+    return isinstance(error, JobModerated) or bool(error.ticks)
+
+
 def check(bought: PurchaseResult, on_moderated: str) -> None:
     """Fail, or skip, for what is missing: everything that was kept is in XCom by now.
 
     :param bought: what the purchase came to.
-    :param on_moderated: `fail` or `skip`.
+    :param on_moderated: `skip`, or anything else to fail: a result that is there in part is not bought again as a
+        whole.
     :raises GrokError: for what could not be kept; permanent where a retry would only see the same again.
     """
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -42,7 +60,7 @@ def check(bought: PurchaseResult, on_moderated: str) -> None:
     lost = [row for row in missing if not (row.reason or "").startswith("moderated")]
     if lost:
         _fail_for_lost(bought, lost)
-    if missing and on_moderated == "fail":
+    if missing and on_moderated != "skip":
         raise AirflowFailException(
             f"{len(missing)} of {len(bought.rows)} results were taken away by the content rules, and billed; the "
             "others are in XCom `receipt`. Change the prompt or the sources, or set on_moderated='skip'."

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class GrokImagineGenerateOperator(GrokMakeOperator):
     """Make pictures from words; returns the stored file's id, or a list of ids if `n` is given.
 
-    Prices per picture are in the README (docs.x.ai, Imagine). Arguments shared with all operators that make
+    Prices per picture are in docs/money.md (docs.x.ai, Imagine). Arguments shared with all operators that make
     something are described at `GrokMakeOperator`.
 
     :param prompt: what to show.

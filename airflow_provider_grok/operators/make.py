@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_grok.api.call import Call, Flow, Work
-    from airflow_provider_grok.api.errors import GrokError, JobModerated, Moderated
+    from airflow_provider_grok.api.errors import JobModerated, Moderated
     from airflow_provider_grok.api.jobs import Accepted
     from airflow_provider_grok.flows.purchases.key import Reuse
     from airflow_provider_grok.flows.purchases.options import PurchaseOptions
@@ -35,6 +35,8 @@ T = TypeVar("T")
 BACKSTOP = 60.0
 #: Where the task state store keeps the record of a task's one purchase.
 SLOT = "purchase"
+#: The most paid repeats of a withheld result.
+MOST_REPEATS = 10
 
 
 class GrokMakeOperator(GrokOperator):
@@ -48,7 +50,10 @@ class GrokMakeOperator(GrokOperator):
     :param max_cost_usd: most US dollars that this task instance may spend over all its tries; None: the connection's.
     :param reuse: `run`: an equal request in the same task of the same run is the same purchase; `attempt`: the same,
         but clearing the finished task buys anew; `always`: an equal request anywhere is the same purchase.
-    :param on_moderated: `fail` or `skip` the task when the content rules took a result away.
+    :param on_moderated: `fail` or `skip` the task when the content rules took a result away; `retry`: buy it again, and
+        fail when that was of no use.
+    :param moderation_retries: how many paid repeats `on_moderated="retry"` allows over all tries of the task, 1 to 10.
+        Only what was generated and then withheld is repeated; each repeat is billed and counts for `max_cost_usd`.
     :param deferrable: wait in the triggerer, not on a worker; default: Airflow's `[operators] default_deferrable`.
     :param timeout: how long to wait for xAI, from the submission: timedelta or seconds.
     :param poll_interval: seconds between two polls; None: by the job's age.
@@ -67,6 +72,7 @@ class GrokMakeOperator(GrokOperator):
         "max_cost_usd",
         "reuse",
         "on_moderated",
+        "moderation_retries",
         "timeout",
         "poll_interval",
         "defer_after",
@@ -84,7 +90,8 @@ class GrokMakeOperator(GrokOperator):
         share: bool | Duration = False,
         max_cost_usd: float | str | None = None,
         reuse: Reuse = "run",
-        on_moderated: Literal["fail", "skip"] = "fail",
+        on_moderated: Literal["fail", "skip", "retry"] = "fail",
+        moderation_retries: int | str = 2,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         timeout: Duration | None = timedelta(minutes=15),
         poll_interval: float | None = None,
@@ -101,6 +108,7 @@ class GrokMakeOperator(GrokOperator):
         self.max_cost_usd = max_cost_usd
         self.reuse = reuse
         self.on_moderated = on_moderated
+        self.moderation_retries = moderation_retries
         self.deferrable = deferrable
         self.timeout = timeout
         self.poll_interval = poll_interval
@@ -161,7 +169,7 @@ class GrokMakeOperator(GrokOperator):
         except self._moderation() as error:
             self._push_receipt(context, purchase.partial_result(error))
             count_cost(error.ticks or 0, (self._call.body or {}).get("model"))
-            return self._refused(error)
+            return self._refused(context, purchase, error)
         return self._deliver(context, purchase, state)
 
     def _check_event(self, purchase: Purchase, state: PurchaseState, event: dict[str, Any]) -> None:
@@ -227,8 +235,20 @@ class GrokMakeOperator(GrokOperator):
     def _check(self) -> None:
         from airflow_provider_grok.api.errors import InvalidRequest
 
-        if self.on_moderated not in ("fail", "skip"):
-            raise InvalidRequest(f"on_moderated={self.on_moderated!r} is neither 'fail' nor 'skip'.")
+        if self.on_moderated not in ("fail", "skip", "retry"):
+            raise InvalidRequest(f"on_moderated={self.on_moderated!r} is neither 'fail' nor 'skip' nor 'retry'.")
+        self._repeats_allowed()
+
+    def _repeats_allowed(self) -> int:
+        """How many paid repeats a withheld result may have.
+
+        :raises InvalidRequest: for `moderation_retries` that is no number from 1 to 10, where it is read.
+        """
+        from airflow_provider_grok.api.validation import whole
+
+        if self.on_moderated != "retry":
+            return 0
+        return whole(self.moderation_retries, "moderation_retries", 1, MOST_REPEATS)
 
     def _purchase(self, context: Context) -> Purchase:
         from airflow_provider_grok.flows.purchases.options import PurchaseOptions
@@ -316,7 +336,7 @@ class GrokMakeOperator(GrokOperator):
         if not bought.reused:
             count_cost(bought.ticks, (self._call.body or {}).get("model"))
         if isinstance(bought.failure, self._moderation()):
-            return self._refused(bought.failure)
+            return self._refused(context, purchase, bought.failure)
         if bought.failure:
             raise bought.failure
         check(bought, self.on_moderated)
@@ -378,10 +398,36 @@ class GrokMakeOperator(GrokOperator):
 
         return (Moderated, JobModerated)
 
-    def _refused(self, error: GrokError) -> Any:
-        """What the content rules refused: the receipt says what it cost; fail or skip."""
+    def _refused(self, context: Context, purchase: Purchase, error: Moderated | JobModerated) -> Any:
+        """What the content rules refused: the receipt says what it cost; buy it again, fail or skip."""
         from airflow.sdk.exceptions import AirflowSkipException
 
+        if self._may_repeat(purchase, error):
+            return self._carry_out(context, purchase, purchase.buy_again())
         if self.on_moderated == "skip":
             raise AirflowSkipException(str(error)) from error
         raise error
+
+    def _may_repeat(self, purchase: Purchase, error: Moderated | JobModerated) -> bool:
+        """Whether a withheld result is bought again; the log says so, with the price, before it is."""
+        from airflow_provider_grok.api.prices import usd
+        from airflow_provider_grok.operators.delivery import was_generated
+
+        allowed = self._repeats_allowed()
+        if not allowed or not was_generated(error):
+            return False
+        # The ledger counts them, so that neither a deferral nor a retry of the task begins anew.
+        attempts = purchase.record.attempts
+        withheld = max(sum(one.moderated for one in attempts), 1)
+        if withheld > allowed:
+            self.log.warning("The result was withheld %d times: moderation_retries=%d is used up.", withheld, allowed)
+            return False
+        estimate = attempts[-1].estimate if attempts else None
+        price = "an unknown price" if estimate is None else f"about {usd(estimate):.4f} USD"
+        paid = f", billed {usd(error.ticks):.4f} USD" if error.ticks else ""
+        self.log.warning(
+            "The content rules withheld what was generated (%s%s). on_moderated='retry': buying it again for %s, "
+            "repeat %d of %d.",
+            *(error.message.rstrip(". "), paid, price, withheld, allowed),
+        )
+        return True

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class GrokImagineVideoOperator(GrokMakeOperator):
     """Make a video from words, a first picture, references or keyframes; returns the stored file's id.
 
-    With `image` the video keeps the picture's ratio, whatever `aspect_ratio` says. Prices per second are in the README
-    (docs.x.ai, Videos). Arguments shared with all operators that make something are described at `GrokMakeOperator`;
-    `timeout` is 1 hour here.
+    With `image` the video keeps the picture's ratio, whatever `aspect_ratio` says. Prices per second are in
+    docs/money.md (docs.x.ai, Videos). Arguments shared with all operators that make something are described at
+    `GrokMakeOperator`; `timeout` is 1 hour here.
 
     :param prompt: what happens; needed unless there is a picture to go by.
     :param image: first frame: file id or https URL.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 _PURCHASE = ("before-intent", "intended", "answer-unread", "answer-read", "id-recorded")
 _MAKE = (*_PURCHASE, "worker-too", "before-done", "done", "twice")
 _DEFERRED = ("event-seen", "triggerer")
+_BATCH = (*_PURCHASE, "requests-unread", "half-added", "before-done", "done", "twice")
 _PERSIST = ("before-copying", "copy-unread", "copy-read", "copies-recorded", "manifest-unread", "done", "twice")
 
 #: In the order in which they come in a task's life; see `dags/crash_points.py` for where exactly.
@@ -17,24 +18,26 @@ POINTS: dict[str, tuple[str, ...]] = {
     "generate": _MAKE,
     "video": _MAKE,
     "hook": _MAKE[:-1],
-    "batch": (*_PURCHASE, "requests-unread", "half-added", "before-done", "done", "twice"),
+    "batch": _BATCH,
+    "parts": _BATCH,
     "persist": _PERSIST,
     "upload": ("before-sending", "answer-unread", "answer-read", "done", "twice"),
 }
 DEFERRABLE = ("edit", "generate", "video", "persist")
 #: Assets that one case makes: files of a result, of a batch, of an upload.
-ASSETS = {"edit": 1, "generate": 2, "video": 1, "hook": 2, "batch": 5, "persist": 5, "upload": 1}
+ASSETS = {"edit": 1, "generate": 2, "video": 1, "hook": 2, "batch": 5, "parts": 5, "persist": 5, "upload": 1}
 #: Charges that they cost; for an upload, which is free, the files that are stored.
-CHARGES = {"edit": 1, "generate": 1, "video": 1, "hook": 2, "batch": 5, "persist": 5, "upload": 1}
+CHARGES = {"edit": 1, "generate": 1, "video": 1, "hook": 2, "batch": 5, "parts": 5, "persist": 5, "upload": 1}
 #: About as many steps as a whole try takes; a try that is shorter dies at its end.
-MOST_STEPS = {"edit": 16, "generate": 16, "video": 16, "hook": 1, "batch": 24, "persist": 40, "upload": 8}
+MOST_STEPS = {"edit": 16, "generate": 16, "video": 16, "hook": 1, "batch": 24, "parts": 30, "persist": 40, "upload": 8}
 
 
 @dataclass(frozen=True)
 class Case:
     """One run of one DAG, whose task dies once.
 
-    :param kind: what is bought or kept; `hook`: two pictures side by side in an async `@task`
+    :param kind: what is bought or kept; `hook`: two pictures side by side in an async `@task`; `parts`: a list of five
+        rows, three of which an earlier batch of the run holds
     :param deferrable: whether it waits in the triggerer
     :param point: where it dies; `triggerer`: the triggerer dies instead, while the task waits in it; `twice`: its first
         two tries die, anywhere

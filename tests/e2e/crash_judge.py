@@ -80,7 +80,7 @@ class Books:
 
     def charges(self, case: Case) -> int:
         """What was billed for a case: requests taken, or requests of batches done."""
-        if case.kind in ("batch", "persist"):
+        if case.kind in ("batch", "parts", "persist"):
             return sum(count for id, count in self._billed.items() if id.startswith(f"{case.name}-"))
         if case.kind == "upload":
             return len(self.files(case))
@@ -109,11 +109,12 @@ def judge(airflow: LiveAirflow, books: Books, case: Case, state: str | None, kil
     # Where the rows of a list lie is no result.
     assets = {id: name for id, name in stored.items() if id not in manifests and ".placement." not in name}
     known = _ids(airflow.xcom(case.dag_id, case.name, "work"))
-    if case.kind == "batch":
+    if case.kind in ("batch", "parts"):
         # The task returns the batch; its results are found by their names, one for each request.
         known = list({name.split(".")[2]: id for id, name in assets.items()}.values())
     # More than one batch, or more than one manifest, is more than was asked for, even where it costs nothing.
-    extra = max(0, len(manifests) - 1) + max(0, books.batches(case) - 1)
+    due = 2 if case.kind == "parts" else 1
+    extra = max(0, len(manifests) - 1) + max(0, books.batches(case) - due)
     if case.kind == "persist" and not _in_order(case, [assets.get(id, "") for id in known]):
         known = []
     return Outcome(case, state, kills, books.charges(case), len(assets) + extra, len(set(known) & assets.keys()))
@@ -146,7 +147,7 @@ def _name(entry: dict[str, Any]) -> str:
 
 
 def _of_batch(id: str) -> bool:
-    return id.startswith(("batch-", "persist-"))
+    return id.startswith(("batch-", "parts-", "persist-"))
 
 
 def _ids(value: Any) -> list[str]:
@@ -154,4 +155,4 @@ def _ids(value: Any) -> list[str]:
 
 
 def _in_order(case: Case, names: Sequence[str]) -> bool:
-    return [name.split(".")[1:2] for name in names] == [[f"{case.name}-{n}"] for n in range(ASSETS["persist"])]
+    return [name.split(".")[2:3] for name in names] == [[f"{case.name}-{n}"] for n in range(ASSETS["persist"])]

@@ -152,7 +152,7 @@ def test_a_name_of_a_server_is_a_name_in_a_folder(name: str, other: str) -> None
     assert safe.isprintable()
     assert len(safe) <= 200
     assert plain(name).isprintable() or not name.isprintable()
-    orphans.token_of(other)
+    orphans.key_of(other)
     names.split_batch_name(name, other)
 
 
@@ -161,4 +161,4 @@ def test_a_name_of_a_server_is_a_name_in_a_folder(name: str, other: str) -> None
 def test_the_name_of_a_result_is_one_that_the_api_takes(stem: str, id: str) -> None:
     name = names.result_name(stem, id, "0123456789abcd", ".jpg")
     assert files.storage_options(name)["filename"] == name
-    assert orphans.token_of(name) == "0123456789abcd"
+    assert orphans.key_of(name) == "0123456789abcd"

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from airflow_provider_grok.api import batches, errors, files, jobs, polling, wire
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.flows.batches.contents import BatchContents, contents_of, counters, provisional
+from airflow_provider_grok.flows.batches.lag import missing_results
 from airflow_provider_grok.flows.batches.manifest import Row, finish, write_manifest
+from airflow_provider_grok.flows.batches.media import twins_among
+from airflow_provider_grok.flows.batches.persist_record import RECORD_KEY, PersistRecord
 from airflow_provider_grok.flows.batches.persist_result import PersistResult
-from airflow_provider_grok.flows.batches.placement import PlacedRow
-from airflow_provider_grok.flows.batches.record import VERSION, check_version, damaged
-from airflow_provider_grok.flows.batches.results import BatchResultStore, twins_among
+from airflow_provider_grok.flows.batches.results import BatchResultStore
 from airflow_provider_grok.flows.files.destination import check_destination, put
 from airflow_provider_grok.flows.files.upload import upload_once
-from airflow_provider_grok.flows.purchases.chunks import ChunkWriter, read_chunks
 from airflow_provider_grok.flows.purchases.names import manifest_name
 from airflow_provider_grok.flows.purchases.options import PurchaseOptions
 from airflow_provider_grok.flows.purchases.store import StateStore, TaskIdentity
 
 T = TypeVar("T")
 
-#: Rows in one entry of the task state store, as release 0.1.0 wrote them.
-FIRST_RELEASE_CHUNK = 100
 #: Time between two sweeps of a running batch: a share of its age, within these seconds. Links live 3600 s, and less
 #: where the sandbox's clock runs fast: so a young batch is looked after closely.
 SHARE, SHORTEST, LONGEST = 0.05, 5.0, 900.0
@@ -51,7 +48,7 @@ class Persisting:
     :param log: where to tell what happens.
     """
 
-    record_key = "grok.persist"
+    record_key = RECORD_KEY
 
     def __init__(
         self,
@@ -69,7 +66,6 @@ class Persisting:
         self.endpoint, self.batch_id, self.store = endpoint, batch_id, store
         self.destination, self.max_concurrency, self.min_success = destination, max_concurrency, min_success
         self.options, self.link_yields, self.log = options, link_yields, log
-        self.chunks = ChunkWriter(store, self.record_key)
         self.contents: BatchContents | None = None
         self.unresolved: errors.GrokError | None = None
         self.results: BatchResultStore | None = None
@@ -82,55 +78,24 @@ class Persisting:
         self.lagging_since: float | None = None
         self.not_found_since: float | None = None
         self.note, self.wake_after = "", 0.0
-        self.on_links = self.finished = False
-        self.rows: dict[str, Row] = {}
-        self.started_at = self._restore()
+        self.record = PersistRecord(store, batch_id, destination)
+        self.started_at = self.record.started_at
+        if self.rows:
+            log.info("Going on with batch %s: %d results were kept before.", batch_id, len(self.rows))
         if destination is not None:
             check_destination(destination)
 
     # -- memory ----------------------------------------------------------------------------------------------
 
-    def _restore(self) -> float:
-        head = self.store.get(self.record_key)
-        if head is not None:
-            check_version(head, self.record_key)
-        if head is None or head.get("where") != self._where:
-            started = wire.REAL_CLOCK.now()
-            self.store.set(self.record_key, self._head(started, 0))
-            return started
-        try:
-            count = head["chunks"] if "version" in head else math.ceil(head["rows"] / FIRST_RELEASE_CHUNK)
-            rows = [Row.of(row) for row in read_chunks(self.store, self.record_key, count)]
-            started_at = float(head["started_at"])
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise damaged(self.record_key, error) from error
-        self.rows = {row.batch_request_id: row for row in rows}
-        self.on_links, self.finished = head.get("on_links", True), head.get("finished", False)
-        if rows:
-            self.log.info("Going on with batch %s: %d results were kept before.", self.batch_id, len(self.rows))
-        return started_at
-
     @property
-    def _where(self) -> list[str | None]:
-        return [self.batch_id, self.destination]
-
-    def _head(self, started_at: float, chunks: int, *, finished: bool = False) -> dict[str, Any]:
-        return {
-            "version": VERSION,
-            "where": self._where,
-            "started_at": started_at,
-            "rows": len(self.rows),
-            "chunks": chunks,
-            "on_links": self.on_links,
-            "finished": finished,
-        }
+    def rows(self) -> dict[str, Row]:
+        """What is known of each request, by the user's id."""
+        return self.record.rows
 
     def _remember(self, *, finished: bool = False) -> None:
         """Write the rows that are new since the last time; at the end all of them, for links may have changed."""
-        rows = [compact(row.as_json()) for row in self.rows.values()]
-        self.on_links |= self.results is not None and self.results.on_links
-        count = self.chunks.rewrite(rows) if finished else self.chunks.write(rows)
-        self.store.set(self.record_key, self._head(self.started_at, count, finished=finished))
+        self.record.on_links |= self.results is not None and self.results.on_links
+        self.record.save(finished=finished)
 
     # -- one step --------------------------------------------------------------------------------------------
 
@@ -173,10 +138,10 @@ class Persisting:
             )
             if contents.name is None:
                 self.results.twins = twins_among(self._ids_of(contents))
-            if self.finished:
+            if self.record.finished:
                 # A person cleared the task after it had ended: its files may have been deleted since.
                 asyncio.run(self.results.drop_deleted())
-                self.finished = False
+                self.record.finished = False
         return self.results
 
     def _ids_of(self, contents: BatchContents) -> list[str]:
@@ -229,7 +194,8 @@ class Persisting:
 
         :param contents: what the batch id stands for.
         """
-        missing = self._missing(contents)
+        known = self.rows.keys() | (self.results.troubles.keys() if self.results else set())
+        missing = wire.run(self.endpoint, missing_results(contents, self.states, known, self.log))
         if not missing and not self.unresolved:
             return False
         now = wire.REAL_CLOCK.now()
@@ -244,44 +210,9 @@ class Persisting:
             )
         return False
 
-    def _missing(self, contents: BatchContents) -> str:
-        """Which results the batches have counted and not listed, in words; empty where there are none."""
-        known = self.rows.keys() | (self.results.troubles.keys() if self.results else set())
-        if contents.rows is None:
-            total = sum(self._expected(batch) for batch in self.states.values())
-            count = max(0, total - len(known)) if len(self.states) == 1 else 0
-            return f"{count} of {total} results are counted and not listed" if count else ""
-        missing: list[str] = []
-        for batch_id in dict.fromkeys(row.batch_id for row in contents.rows if row.id not in known):
-            lacking = [row for row in contents.rows if row.batch_id == batch_id and row.id not in known]
-            missing += self._with_an_end(batch_id, lacking)
-        named = f"{', '.join(missing[:5])}{' and others' if len(missing) > 5 else ''}"
-        total = len(contents.rows)
-        return f"{len(missing)} of {total} results are counted and not listed ({named})" if missing else ""
-
-    def _with_an_end(self, batch_id: str | None, lacking: Sequence[PlacedRow]) -> list[str]:
-        """Those of some rows without a result that must have one: not what was cancelled, or never made."""
-        batch = self.states.get(batch_id or "")
-        if batch and (batch.status(wire.REAL_CLOCK.now()) != "finished" or batch.state.num_cancelled):
-            try:
-                found = wire.run(self.endpoint, batches.metadata(batch.batch_id))
-            except errors.GrokError as error:
-                self.log.warning("The requests of batch %s could not be listed: %s", batch.batch_id, error)
-            else:
-                ended = {one.batch_request_id for one in found if one.state in ("succeeded", "failed")}
-                return [row.id for row in lacking if row.wire_id in ended]
-        return [row.id for row in lacking]
-
-    def _expected(self, batch: batches.Batch) -> int:
-        """How many results a batch that is over has to list."""
-        state = batch.state
-        if batch.status(wire.REAL_CLOCK.now()) == "finished":
-            return state.num_requests - state.num_cancelled
-        return state.num_success + state.num_error
-
     def _until_next_sweep(self) -> float:
         kept = any(row.state == "kept" for row in self.rows.values())
-        if kept and not self.on_links:
+        if kept and not self.record.on_links:
             # The server stores the results itself: the few that it may fail to store have an hour.
             return LONGEST
         return min(max(self._age() * SHARE, SHORTEST), LONGEST)
@@ -492,9 +423,3 @@ def collect_error(late: list[errors.GrokError], do: Callable[[], T]) -> T | None
     except errors.GrokError as error:
         late.append(error)
         return None
-
-
-def compact(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without what it does not say: a store entry should stay small."""
-    files = [{name: value for name, value in one.items() if value is not None} for one in row["files"]]
-    return {name: value for name, value in row.items() if value is not None} | {"files": files}

@@ -12,38 +12,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_grok.api import batch_requests, batches, errors, files, polling, prices
-from airflow_provider_grok.api.call import BlockingCall, Flow, Now, Sleep
-from airflow_provider_grok.api.kinds import KINDS, kind_of_batch_request
+from airflow_provider_grok.api import batch_requests, batches, errors, files, prices
+from airflow_provider_grok.api.call import BlockingCall, Flow, Now
+from airflow_provider_grok.api.kinds import kind_of_batch_request
 from airflow_provider_grok.flows.batches.adding import RowAdder
+from airflow_provider_grok.flows.batches.creation import BatchCreation
 from airflow_provider_grok.flows.batches.placement import PlacedRow, write_placement
-from airflow_provider_grok.flows.batches.reattach import SETTLING, SPENT, STAY, BatchReattachment, HeldRows
+from airflow_provider_grok.flows.batches.reattach import SPENT, BatchReattachment, HeldRows
 from airflow_provider_grok.flows.batches.record import (
     RECORD_KEY,
     BatchRecord,
-    SubmittedPart,
-    generation_of,
     read_record,
     write_record,
 )
 from airflow_provider_grok.flows.batches.requests import BatchPurchaseRequest, Entry, entry_id, kind_and_body
 from airflow_provider_grok.flows.batches.rows import (
-    IdScheme,
     RowBatchName,
     RowIds,
-    batch_key,
-    check_lengths,
-    key_of_first_release,
     list_digest,
-    plain_ids,
-    run_mark,
-    wire_id,
 )
+from airflow_provider_grok.flows.batches.scope import PurchaseScope
 from airflow_provider_grok.flows.purchases.key import Reuse
-from airflow_provider_grok.flows.purchases.store import StateStore, TaskIdentity, default_stem
-
-#: Seconds that the server may take to load an input file.
-LOADING = 1800.0
+from airflow_provider_grok.flows.purchases.store import StateStore, TaskIdentity
 
 #: Stores entries as an input file, and returns its id.
 Storing = Callable[[Sequence[Entry]], Flow[str]]
@@ -86,7 +76,6 @@ class BatchPurchase:
         self.request, self.task, self.reuse = request, task, reuse
         self.log = log or logging.getLogger(__name__)
         self.recovery_wait = recovery_wait
-        self.stem = request.name or default_stem(task)
         self.batch: batches.Batch | None = None
         self.record: BatchRecord | None = None
         self.added = 0
@@ -100,11 +89,22 @@ class BatchPurchase:
         """
         before: BatchRecord | None = yield BlockingCall(lambda: read_record(self.task.store))
         listed: list[batches.Batch] = yield from batches.listing()
-        self.scheme, known = self._choose_scheme(before, listed)
+        scope = PurchaseScope(self.request, self.task, self.reuse, self.recovery_wait, self.log)
+        if before is None and self.task.try_number > 1:
+            listed = yield from scope.look_longer(listed)
+        self.scheme, known = scope.choose(before, listed)
         self.entries = {self.scheme.wire_id(entry): entry for entry in self.request.requests}
         self.list_digest = list_digest(list(self.entries))
-        self.record = record = self._record(before, known)
-        if (yield from self._settle_unknown(record, store is not None)):
+        self.record = record = scope.record(self.scheme, self.list_digest, before, known)
+        self.creation = BatchCreation(
+            self.scheme,
+            record,
+            self.list_digest,
+            recovery_wait=self.recovery_wait,
+            save=self._save,
+            log=self.log,
+        )
+        if (yield from self.creation.settle_unknown(store is not None)):
             listed = yield from batches.listing()
         held = yield from self._held(listed, known)
         missing = [self._named(wire, entry) for wire, entry in self.entries.items() if wire not in held]
@@ -127,48 +127,7 @@ class BatchPurchase:
         """The receipt's `billed`: all requests that this task instance sent over all its tries."""
         return (self.record or BatchRecord("")).billed()
 
-    # -- which purchase it is ------------------------------------------------------------------------------------------
-
-    def _choose_scheme(
-        self, before: BatchRecord | None, listed: Sequence[batches.Batch]
-    ) -> tuple[IdScheme, BatchRecord | None]:
-        """How the purchase is named, and the record if it is the same one: what 0.1.0 began keeps its plain ids."""
-        generation = generation_of(before, self.task.max_tries, self.reuse)
-        old_key = key_of_first_release(self.task, self.reuse, generation, self.request.digest)
-        if before and before.token == old_key:
-            return plain_ids(old_key, before.name), before
-        for batch in listed if before is None else ():
-            if batch.name.endswith(f".{old_key}"):
-                return plain_ids(old_key, batch.name), None
-        check_lengths(self.request.requests)
-        key = batch_key(self.task, self.reuse, generation, self.stem)
-        digest = list_digest([wire_id(entry) for entry in self.request.requests])
-        name = RowBatchName(self.stem, digest, run_mark(self.task.dag_id, self.task.run_id), key)
-        if before and generation != before.generation:
-            self.log.info("This task was cleared after it had finished, and reuse='attempt': buying anew.")
-        return RowIds(name), before if before and before.token == key else None
-
-    def _record(self, before: BatchRecord | None, known: BatchRecord | None) -> BatchRecord:
-        if known and (known.list_digest == self.list_digest or not isinstance(self.scheme, RowIds)):
-            known.list_digest = self.list_digest
-            return known
-        if before and before.list_digest != self.list_digest:
-            self.log.warning(
-                "The requests differ from those of batch %s: a batch of its own is made for this list, and only rows "
-                "that no batch of this purchase holds are bought.",
-                before.job_id,
-            )
-        fresh = BatchRecord(
-            token=self.scheme.key,
-            generation=generation_of(before, self.task.max_tries, self.reuse),
-            max_tries=self.task.max_tries,
-            name=self.scheme.batch_name,
-            list_digest=self.list_digest,
-        )
-        if before:
-            # What was paid before counts against the cap, whatever it was paid for.
-            fresh.spent, fresh.parts = before.spent, before.parts
-        return fresh
+    # -- what is there -------------------------------------------------------------------------------------------------
 
     def _held(self, listed: Sequence[batches.Batch], known: BatchRecord | None) -> Flow[HeldRows]:
         reattachment = BatchReattachment(
@@ -184,7 +143,7 @@ class BatchPurchase:
         for batch in loading:
             # Which rows it holds shows when its file is loaded.
             self.batch = batch if self.scheme.is_own_list(batch.name) else self.batch
-            yield from self._loaded(batch)
+            yield from self.creation.loaded(batch)
         if loading:
             listed = yield from batches.listing()
         return (yield from reattachment.find(listed))
@@ -193,7 +152,7 @@ class BatchPurchase:
         """A request as it is sent: with its id on the wire, and the name under which its result is to be stored."""
         kind, body = kind_and_body(entry)
         if (facts := kind_of_batch_request(kind)) and "storage_options" not in body:
-            name = self.scheme.filename(entry, facts.extension)
+            name = self.scheme.filename(wire, facts.extension)
             after, link = self.request.expires_after, self.request.link
             options = files.storage_options(name, expires_after=after, public_url=link)
             body = {**body, "storage_options": options}
@@ -241,7 +200,7 @@ class BatchPurchase:
         now: float = yield Now()
         target = self._target(missing, held, now)
         if target is None:
-            target = yield from self._make(None, len(missing))
+            target = yield from self.creation.make(None, len(missing))
         self.batch = target
         record = self._known(target)
         if not missing:
@@ -285,88 +244,13 @@ class BatchPurchase:
 
     def _submit_file(self, missing: Sequence[Entry], store: Storing) -> Flow[None]:
         input_file_id = yield from store(missing)
-        self.batch = yield from self._make(input_file_id, len(missing), missing)
+        self.batch = yield from self.creation.make(
+            input_file_id, len(missing), [self.prices[entry_id(entry)] for entry in missing]
+        )
         self._known(self.batch)
         yield from self._write()
         self.added = len(missing)
-        self.batch = yield from self._loaded(self.batch)
-
-    def _make(self, input_file_id: str | None, count: int, paid: Sequence[Entry] = ()) -> Flow[batches.Batch]:
-        """Make a batch; one that is made of a file begins to bill by itself, so its estimate is noted before."""
-        record = self._ready
-        record.phase, record.job_id, record.at = "intended", None, (yield Now())
-        if paid:
-            costs = [self.prices[entry_id(entry)] for entry in paid]
-            ticks = sum(cost or 0 for cost in costs)
-            record.parts.append(
-                SubmittedPart(self.list_digest, None, record.at, len(paid), ticks, priced=None not in costs)
-            )
-        yield from self._write()
-        try:
-            batch = yield from batches.create(record.name, input_file_id)
-        except (errors.ResponseLost, errors.ServerUnavailable) as error:
-            self.log.warning("%s Looking for the batch by name, %s.", error, record.name)
-            found = yield from self._find_lost(self.list_digest, record.at, bool(paid))
-            batch = found or (yield from batches.create(record.name, input_file_id))
-        except errors.GrokError:
-            record.phase = "failed"
-            record.parts = [part for part in record.parts if part.batch_id]
-            yield from self._write()
-            raise
-        self.log.info("Made batch %s (%s) for %d requests.", batch.batch_id, record.name, count)
-        return batch
-
-    def _settle_unknown(self, record: BatchRecord, from_file: bool) -> Flow[bool]:
-        """Look for batches whose creation had no answer in an earlier try; says whether there were any."""
-        unknown = [part for part in record.parts if part.batch_id is None]
-        for part in unknown:
-            found = yield from self._find_lost(part.list_digest, part.at, True)
-            if found:
-                part.batch_id = found.batch_id
-            else:
-                # Nothing shows that it was made, and nothing shows that it was not: it counts, and is made again.
-                record.parts.remove(part)
-                record.spent += part.ticks
-        if unknown or record.phase != "intended" or not record.at:
-            return bool(unknown)
-        yield from self._find_lost(self.list_digest, record.at, from_file)
-        return True
-
-    def _find_lost(self, digest: str, at: float, bills: bool) -> Flow[batches.Batch | None]:
-        """Look for the batch of a creation that had no answer.
-
-        An empty batch costs nothing and is soon made again; one that is made of a file bills by itself.
-
-        :param digest: digest of the list that it was made for.
-        :param at: unix seconds of the creation.
-        :param bills: whether it was made of a file.
-        :raises GrokError: while it may still appear; a retry goes on looking.
-        """
-        facts, start = KINDS["batch"], (yield Now())
-        usual = facts.recovery_wait if bills else facts.usual
-        end = at + (usual if self.recovery_wait is None else self.recovery_wait)
-        while True:
-            listed = yield from batches.listing()
-            now: float = yield Now()
-            for batch in listed:
-                is_new = batch.batch_id not in self._ready.batch_ids and batch.status(now) not in SPENT
-                if is_new and self._was_made_for(digest, batch.name):
-                    return batch
-            if now >= end:
-                return None
-            if now >= start + STAY:
-                raise errors.GrokError(
-                    f"A batch of this task may have been made: its creation had no answer, and it is not listed after "
-                    f"{now - at:.0f} s. It would bill by itself, so no other is made for {end - now:.0f} s more; "
-                    "another try of this task goes on looking."
-                )
-            yield Sleep(min(SETTLING, end - now))
-
-    def _was_made_for(self, digest: str, name: str) -> bool:
-        found = RowBatchName.parse(name)
-        if found is None or not isinstance(self.scheme, RowIds):
-            return self.scheme.is_fillable(name)
-        return (found.key, found.run, found.list_digest) == (self.scheme.key, self.scheme.name.run, digest)
+        self.batch = yield from self.creation.loaded(self.batch)
 
     def _known(self, batch: batches.Batch) -> BatchRecord:
         """Note a batch's id in the record, and that its unknown creation is known now."""
@@ -376,35 +260,6 @@ class BatchPurchase:
             if part.batch_id is None and part.list_digest == self.list_digest:
                 part.batch_id = batch.batch_id
         return record
-
-    def _loaded(self, batch: batches.Batch) -> Flow[batches.Batch]:
-        """Watch a file batch until the server has loaded it: one bad line would cancel it as a whole."""
-        start: float = yield Now()
-        now = start
-        while now - start < LOADING:
-            if batch.cancel_by_xai_message:
-                yield from self._refused_as_a_whole(batch)
-            if batch.state.num_requests or batch.cancel_time:
-                return batch
-            yield Sleep(polling.interval("batch", now - start))
-            try:
-                batch = yield from batches.get(batch.batch_id)
-            except errors.NotFound as gone:
-                if now - start >= STAY:
-                    raise errors.GrokError(f"{gone.brief}, though it was made. Another try looks again.") from gone
-            now = yield Now()
-        raise errors.JobTimeout(
-            f"Batch {batch.batch_id} was not loaded {LOADING:.0f} s after it was made. It may still load; another try "
-            "of this task goes on watching it."
-        )
-
-    def _refused_as_a_whole(self, batch: batches.Batch) -> Flow[None]:
-        for part in self._ready.parts:
-            if part.batch_id == batch.batch_id:
-                part.ticks = 0
-        yield from self._write()
-        words = errors.clean(batch.cancel_by_xai_message or "")
-        raise errors.JobFailed("batch", batch.batch_id, "invalid-argument", words, False)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

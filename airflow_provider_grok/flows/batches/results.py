@@ -8,12 +8,9 @@ the batch's name and the request's id, so a try that was killed finds again what
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +22,7 @@ from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.storage import SHORTEST_LIFE
 from airflow_provider_grok.flows.batches.contents import BatchContents
 from airflow_provider_grok.flows.batches.manifest import Row, State, StoredResultFile
+from airflow_provider_grok.flows.batches.media import EXTENSIONS, decoded, ending_of, in_users_words, state_of
 from airflow_provider_grok.flows.batches.placement import PlacedRow
 from airflow_provider_grok.flows.batches.rows import row_filename
 from airflow_provider_grok.flows.files.destination import exists, put
@@ -36,12 +34,6 @@ from airflow_provider_grok.flows.purchases.names import bearing, result_name, sp
 FIRST_PAGE, HEAVY_PAGE, NEXT_PAGE = 5, 2, 250
 #: Results between two notes of what is kept: so many may have to be looked for again after a kill.
 SLICE = 50
-EXTENSIONS = {
-    "image/jpeg": ".jpg",
-    "image/png": ".png",
-    "image/webp": ".webp",
-    "video/mp4": ".mp4",
-}
 DEAD_LINK = (
     "its link had died before it was copied ({}). Links of batch results live one hour: run GrokPersistOperator from "
     "the start of the batch, never behind a sensor; buy this one again."
@@ -195,7 +187,7 @@ class BatchResultStore:
         id = self.contents.user_id(outcome.id)
         if outcome.error:
             return Row(
-                id, _state(outcome.error), (), outcome.ticks, _in_users_words(str(outcome.error), outcome.id, id)
+                id, state_of(outcome.error), (), outcome.ticks, in_users_words(str(outcome.error), outcome.id, id)
             )
         assets: Sequence[Any] = outcome.images.data if outcome.images else [outcome.video] if outcome.video else []
         kept: list[StoredResultFile] = []
@@ -366,7 +358,7 @@ class BatchResultStore:
         return f"It is kept in xAI Files meanwhile as {file.id}."
 
     def _name(self, request_id: str, number: int, copy: Path) -> str:
-        return self._result_name(request_id, _check_media(copy), number)
+        return self._result_name(request_id, ending_of(copy), number)
 
     def _result_name(self, request_id: str, extension: str, number: int) -> str:
         if self.contents.name:
@@ -381,7 +373,7 @@ class BatchResultStore:
         if output := asset.file_output:
             got = yield from files.content(output.file_id, copy)
         elif text := getattr(asset, "b64_json", None):
-            return _decode(text, copy)
+            return decoded(text, copy)
         elif asset.url:
             got = yield from files.fetch(self.endpoint, asset.url, copy)
         else:
@@ -397,21 +389,6 @@ class _StoredAsset:
     url: str | None = None
 
 
-def twins_among(ids: Iterable[str]) -> frozenset[str]:
-    """Ids that another one equals but for the case of its letters, except one that is all in lower case.
-
-    :param ids: the ids.
-    """
-    seen: dict[str, list[str]] = {}
-    for id in ids:
-        seen.setdefault(id.lower(), []).append(id)
-    return frozenset(id for same in seen.values() if len(same) > 1 for id in same if id != id.lower())
-
-
-def _in_users_words(text: str, wire_id: str, id: str) -> str:
-    return text.replace(f" {wire_id} ", f" {id} ") if wire_id != id else text
-
-
 def as_reported(output: files.FileOutput) -> Flow[StoredResult]:
     yield from ()
     return StoredResult(
@@ -419,31 +396,5 @@ def as_reported(output: files.FileOutput) -> Flow[StoredResult]:
     )
 
 
-def _decode(text: str, copy: Path) -> tuple[int, str]:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise errors.NotAnApiResponse(f"A picture came as text that is no base64 ({error}).") from error
-    copy.write_bytes(data)
-    return len(data), hashlib.sha256(data).hexdigest()
-
-
 def _heavy(page: outcomes.ResultPage) -> bool:
     return any(image.b64_json for one in page.outcomes if one.images for image in one.images.data)
-
-
-def _check_media(copy: Path) -> str:
-    """The ending that fits what a file begins with.
-
-    :raises NotAnApiResponse: when it is no picture and no video, such as a web page that a proxy answered.
-    """
-    kind = files.media_type(copy) if copy.stat().st_size else "an empty file"
-    if kind not in EXTENSIONS:
-        raise errors.NotAnApiResponse(f"A result's link led to {kind}, which is neither a picture nor a video.")
-    return EXTENSIONS[kind]
-
-
-def _state(error: errors.JobFailed) -> State:
-    if isinstance(error, errors.JobModerated):
-        return "moderated"
-    return "cancelled" if error.code == "cancelled" else "failed"

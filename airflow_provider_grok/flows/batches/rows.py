@@ -82,7 +82,7 @@ class IdScheme(Protocol):
     def wire_id(self, entry: Entry) -> str:
         """A request's id on the wire."""
 
-    def filename(self, entry: Entry, extension: str) -> str:
+    def filename(self, wire: str, extension: str) -> str:
         """The name of a request's stored result."""
 
     def may_hold_rows(self, name: str) -> bool:
@@ -118,9 +118,9 @@ class RowIds:
         """A request's id on the wire."""
         return wire_id(entry)
 
-    def filename(self, entry: Entry, extension: str) -> str:
+    def filename(self, wire: str, extension: str) -> str:
         """The name of a request's stored result."""
-        return row_filename(self.name.stem, self.key, wire_id(entry), extension)
+        return row_filename(self.name.stem, self.key, wire, extension)
 
     def may_hold_rows(self, name: str) -> bool:
         """Whether a batch of this name may hold requests of the purchase."""
@@ -154,9 +154,9 @@ class PlainIds:
         """A request's id on the wire."""
         return entry_id(entry)
 
-    def filename(self, entry: Entry, extension: str) -> str:
+    def filename(self, wire: str, extension: str) -> str:
         """The name of a request's stored result."""
-        return result_name(self.stem, entry_id(entry), self.key, extension)
+        return result_name(self.stem, wire, self.key, extension)
 
     def may_hold_rows(self, name: str) -> bool:
         """Whether a batch of this name may hold requests of the purchase."""

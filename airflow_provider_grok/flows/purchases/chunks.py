@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_grok.api import errors
@@ -26,30 +26,31 @@ class ChunkWriter:
         self._open: list[Any] = []
         self._size = 2
 
-    def write(self, items: Sequence[Any]) -> int:
-        """Write what is new at the end of a list; the answer is the number of entries, for the head.
+    def append(self, items: Iterable[Any]) -> int:
+        """Write what is new at the end of the list; the answer is the number of entries, for the head.
 
-        :param items: the whole list; what was written before is taken to be unchanged.
+        :param items: what is new.
         """
-        for item in items[self.written :]:
+        before = self.written
+        for item in items:
             size = len(json.dumps(item).encode()) + 2
             if self._open and self._size + size > ENTRY_LIMIT:
                 self._flush()
                 self.full, self._open, self._size = self.full + 1, [], 2
             self._open.append(item)
             self._size += size
-        if len(items) > self.written:
+            self.written += 1
+        if self.written > before:
             self._flush()
-        self.written = len(items)
         return self.full + bool(self._open)
 
-    def rewrite(self, items: Sequence[Any]) -> int:
+    def rewrite(self, items: Iterable[Any]) -> int:
         """Write a list whose beginning may have changed.
 
         :param items: the whole list.
         """
         self.full, self.written, self._open, self._size = 0, 0, [], 2
-        return self.write(items)
+        return self.append(items)
 
     def _flush(self) -> None:
         self.store.set(f"{self.key}.{self.full}", self._open)

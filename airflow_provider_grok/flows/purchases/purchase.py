@@ -18,6 +18,7 @@ from airflow_provider_grok.api.call import BlockingCall, Flow, Now, Sleep
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.kinds import KINDS
 from airflow_provider_grok.api.prices import usd
+from airflow_provider_grok.api.retry import LONGEST_WAIT
 from airflow_provider_grok.flows.files.result_store import NotStored, ResultStore, StoredResult, keep_all, with_link
 from airflow_provider_grok.flows.files.settle import wait_for_file
 from airflow_provider_grok.flows.purchases import ledger as steps
@@ -36,8 +37,12 @@ PATIENCE = 60.0
 SECOND_SIGHT = 15.0
 #: Seconds between two tries to write a record after something was paid for.
 WRITE_PAUSES = (5.0, 15.0, 40.0, 60.0, 60.0)
-#: Seconds between two sendings of a request that the server refused for its rate, where it names no time.
-RATE_PAUSE = (1.0, 5.0)
+#: Seconds between two sendings of a request that the server refused for its rate: at least, and at the most.
+RATE_PAUSE = (0.4, 5.0)
+#: The same as a share of the time that the request has waited: who waits long is one of many, and asks less often.
+RATE_SHARE = 0.05
+#: How often a time that the server names is kept to the second; then its other callers are at the door with us.
+PUNCTUAL = 2
 #: Seconds between two sendings of a request whose source the server did not find.
 SOURCE_PAUSE = 5.0
 
@@ -351,6 +356,23 @@ class Purchase:
             return (yield from self._not_accepted(error))
         return (yield from self._accepted(accepted))
 
+    def buy_again(self) -> Flow[PurchaseState]:
+        """Buy once more what the content rules withheld: a new attempt of the same purchase, under the same cap.
+
+        Every call may pay, so it is for who was told to repeat, and counts the repeats by the record's attempts.
+
+        :raises CostLimit: when it would cost more than the request's `max_cost`; nothing was sent.
+        :raises GrokError: as `submit`.
+        """
+        self.submissions = 0
+        seen = yield from self._look_by_key(Seen(now=(yield Now())))
+        if seen.found:
+            return (yield from self._adopt(list(seen.found)))
+        bought = yield from self._buy(seen)
+        if isinstance(bought, PurchaseState):
+            return bought
+        return (yield from self._advance(Seen(now=seen.now, same_team=seen.same_team), bought))
+
     def _not_accepted(self, error: errors.GrokError) -> Flow[errors.GrokError]:
         if error.outcome_unknown:
             self.record = self.record.with_last(state="unknown")
@@ -398,15 +420,17 @@ class Purchase:
     def _post(self) -> Flow[jobs.Accepted]:
         """Send the request; a refusal for the rate is waited out, for nothing was made."""
         start: float = yield Now()
-        deadline = start + self.timeout
-        call = self.request.to_send(self.record.name)
+        # The wait for the rate is here, and not in the retry rule of single calls: it lasts until the task's timeout.
+        call = dataclasses.replace(self.request.to_send(self.record.name), attempts=1)
+        refusals = 0
         while True:
             try:
                 return (yield from call)
             except errors.RateLimited as error:
                 now: float = yield Now()
-                pause = random.uniform(*RATE_PAUSE)  # noqa: S311 - spreads requests, keeps no secret
-                if error.outcome_unknown or error.retry_after is not None or now + pause > deadline:
+                refusals += 1
+                pause = _rate_pause(error, now - start, refusals)
+                if error.outcome_unknown or pause is None or now + pause > start + self.timeout:
                     raise
                 self.log.info("The server's rate limit is reached: asking again in %.1f s.", pause)
                 yield Sleep(pause)
@@ -665,6 +689,23 @@ class Purchase:
         state = yield from self.submit()
         state = yield from self.wait(state, poll_interval=poll_interval)
         return (yield from self.conclude(state))
+
+
+def _rate_pause(error: errors.RateLimited, waited: float, refusals: int) -> float | None:
+    """Seconds until a request that was refused for the rate is sent again; None where the server asks for too long.
+
+    :param error: the refusal.
+    :param waited: seconds since the request was first sent.
+    :param refusals: how often it was refused by now.
+    """
+    least, most = RATE_PAUSE
+    usual = min(max(waited * RATE_SHARE, least), most)
+    pause = usual * random.uniform(0.5, 1.5)  # noqa: S311 - spreads requests, keeps no secret
+    if error.retry_after is None:
+        return pause
+    if error.retry_after > LONGEST_WAIT:
+        return None
+    return error.retry_after + pause if refusals > PUNCTUAL else max(error.retry_after, pause)
 
 
 class ForeignAccount(errors.GrokError):

@@ -228,7 +228,7 @@ def record_from_json(where: str, value: Any) -> PurchaseRecord:
             passed_over=tuple(_text(one) for one in value.get("passed_over") or ()),
             spent=_whole(value.get("spent", 0)),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(where, f"it is damaged ({type(error).__name__}: {error})") from None
 
 

@@ -126,7 +126,9 @@ _PERSIST = {
     "before-copying": Death("flows.batches.results:BatchResultStore", "_keep_all"),
     "copy-unread": _unread(_posted("/files")),
     "copy-read": _read(_posted("/files")),
-    "copies-recorded": Death("flows.batches.persist:Persisting", "_remember", lambda it: bool(it.rows), after=True),
+    "copies-recorded": Death(
+        "flows.batches.persist:Persisting", "_remember", lambda it, **_: bool(it.rows), after=True
+    ),
     "event-seen": Death("operators.batches:GrokPersistOperator", "execute_complete"),
     "manifest-unread": _unread(_manifest),
     "done": Death("flows.batches.persist:Persisting", "conclude", after=True),
@@ -139,6 +141,7 @@ _UPLOAD = {
 }
 DEATHS = dict.fromkeys(("edit", "generate", "video", "hook"), _MAKE) | {
     "batch": _BATCH,
+    "parts": _BATCH,
     "persist": _PERSIST,
     "upload": _UPLOAD,
 }
@@ -160,7 +163,7 @@ def doomed(kind: str) -> Callable[[Any], None]:
     """The `pre_execute` of a task that is to die where its run's conf says."""
 
     def plant(context: Any) -> None:
-        if kind == "batch":
+        if kind in ("batch", "parts"):
             _add_by_twos()
         conf = context["dag_run"].conf
         mark = Path(conf["marks"]) / conf["case"]
@@ -236,6 +239,9 @@ def _work(kind: str, **more: Any) -> None:
         task(**common)(buy_two)()
     elif kind == "batch":
         GrokBatchOperator(requests=_requests(), name=CASE, **common)
+    elif kind == "parts":
+        first = GrokBatchOperator(task_id="first", requests=_requests()[:3], name=CASE, reuse="always")
+        _ = first >> GrokBatchOperator(requests=_requests(), name=CASE, reuse="always", **common)
     elif kind == "upload":
         GrokUploadOperator(source="{{ dag_run.conf['source'] }}", **common)
     else:
@@ -252,6 +258,6 @@ ARGUMENTS = {"retries": 3, "retry_delay": datetime.timedelta(seconds=1)}
 for kind in DEATHS:
     with DAG(f"crash_{kind}", default_args=ARGUMENTS, **LIMITS):
         _work(kind)
-    if kind not in ("hook", "batch", "upload"):
+    if kind not in ("hook", "batch", "parts", "upload"):
         with DAG(f"crash_{kind}_deferrable", default_args=ARGUMENTS, **LIMITS):
             _work(kind, deferrable=True)

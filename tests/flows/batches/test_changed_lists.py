@@ -238,3 +238,29 @@ def test_what_a_person_sees_at_xai_begins_with_the_users_id(sandbox: Sandbox, se
     name = entry["batch_request"]["image_generation"]["storage_options"]["filename"]
     assert name.startswith("nightly.")
     assert f".{entry['batch_request_id']}.jpg" in name
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_links_of_no_batch_die_while_another_is_waited_for(
+    sandbox: Sandbox, settle: Settle, time: Time, deferrable: bool
+) -> None:
+    settle(batch_seconds=5 * 3600, batch_storage=False)
+    run = submission(rows(12))
+    run.execute()
+    run.arguments["requests"] = rows(13)
+    kept = persisting(run.execute(), deferrable=deferrable, poll_interval=300)
+    assert len(set(defer_on(kept)[0] if deferrable else kept.execute())) == 13
+    assert kept.receipt["counts"] == {"requests": 13, "kept": 13}
+
+
+def test_the_trigger_carries_all_batches_that_are_waited_for(sandbox: Sandbox, settle: Settle, time: Time) -> None:
+    settle(batch_seconds=300)
+    run = submission(rows(2))
+    first = run.execute()
+    run.arguments["requests"] = rows(3)
+    second = run.execute()
+    _, carried = persisting(second, deferrable=True).defer().serialize()
+    assert (carried["job_id"], carried["parts"]) == (second, {first: 0, second: 0})
+    sensor = TaskRun(GrokBatchSensor, task_id="wait", batch_id=second, deferrable=True)
+    _, carried = sensor.defer().serialize()
+    assert carried["parts"] == {first: None, second: None}

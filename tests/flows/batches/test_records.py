@@ -14,6 +14,7 @@ from airflow_provider_grok.sandbox.server import Sandbox
 from tests.airflow_task import TaskRun, Time, asked
 from tests.batch_run import Settle, ask, persisting, rows_of, submission
 from tests.flows.batches.test_changed_lists import charged, rows
+from tests.proxy import Proxy
 
 #: What release 0.1.0 wrote for a batch of three rows, at each of its writes, and for persisting one.
 FIRST_RELEASE: dict[str, Any] = json.loads(Path(__file__).with_name("first_release_records.json").read_text())
@@ -139,7 +140,8 @@ def test_unknown_fields_of_a_record_are_ignored(sandbox: Sandbox) -> None:
         ([generate_image("", prompt="x")], "id ''"),
         ([generate_image("a\x00b", prompt="x")], "1 to 128 letters"),
         ([generate_image("a\ud83d", prompt="x")], "1 to 128 letters"),
-        ([generate_image("a", prompt="half an emoji \ud83d")], "cannot be sent as text"),
+        ([generate_image("a", prompt="half an emoji \ud83d")], "holds half a character"),
+        ([generate_image("a", prompt="x", user="half an emoji \ud83d")], "half (of )?a character"),
         ([], "no requests"),
     ],
 )
@@ -190,3 +192,27 @@ def test_an_error_that_says_nothing_is_no_reason_to_buy_anew(sandbox: Sandbox) -
     with pytest.raises(AirflowException):
         run.execute()
     assert len(sandbox.ledger.charges) == 4
+
+
+def test_a_later_try_without_a_record_looks_for_a_minute_and_finds_what_appears(
+    sandbox: Sandbox, proxy: Proxy, time: Time
+) -> None:
+    run = submission(rows(3))
+    batch = run.execute()
+    run.store.values.clear()
+    start = time.now()
+    proxy.answer("GET", "/v1/batches", lambda *of: of if time.now() > start + 40 else (of[0], {**of[1], "batches": []}))
+    run.ti.try_number = 2  # type: ignore[attr-defined]
+    assert run.execute() == batch
+    assert len(sandbox.ledger.charges) == 3
+
+
+def test_without_a_record_the_newest_generation_of_an_attempt_is_gone_on_with(sandbox: Sandbox) -> None:
+    run = submission(rows(3), reuse="attempt")
+    run.execute()
+    run.clear()
+    second = run.execute()
+    run.store.values.clear()
+    run.ti.try_number = 3  # type: ignore[attr-defined]
+    assert run.execute() == second
+    assert len(sandbox.ledger.charges) == 6
