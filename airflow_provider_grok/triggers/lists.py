@@ -8,17 +8,16 @@ import logging
 import math
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterable
+from typing import Protocol
 
 from airflow_provider_grok.api import batch_pages, errors, files, wire
+from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.jobs import Progress
 from airflow_provider_grok.triggers.due_queue import DueQueue
 from airflow_provider_grok.triggers.waits import Wait, WaitEvent
 
 log = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    from airflow_provider_grok.triggers.poller import Poller
 
 #: How many batches that are due make a list cheaper than asking for each.
 MANY = 3
@@ -37,13 +36,37 @@ FILE_PAGES = 50
 _HEX_RUN = re.compile(r"[0-9a-f]+")
 
 
+class PollsWaits(Protocol):
+    """What a list needs of the poller whose waits it answers."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where and as whom."""
+
+    @property
+    def clock(self) -> wire.Clock:
+        """The time to live by."""
+
+    def schedule(self, wait: Wait, due: float) -> None:
+        """Poll for a wait again, unless it is over."""
+
+    def on_status(self, wait: Wait, progress: Progress, now: float) -> None:
+        """Take in an answer for one wait."""
+
+    def on_error(self, wait: Wait, error: errors.GrokError, now: float) -> None:
+        """Take in a failed poll for one wait."""
+
+    def in_slices(self, waits: Iterable[Wait]) -> AsyncIterator[Wait]:
+        """Go through many waits, and let the loop have its turn in between."""
+
+
 class Lists(ABC):
     """Waits that are answered by listing.
 
     :param poller: whose waits they are.
     """
 
-    def __init__(self, poller: Poller) -> None:
+    def __init__(self, poller: PollsWaits) -> None:
         self.poller = poller
         self.queue = DueQueue()
         self.known: dict[str, list[Wait]] = {}
@@ -96,7 +119,7 @@ class Lists(ABC):
 class BatchLists(Lists):
     """Waits for batches."""
 
-    def __init__(self, poller: Poller) -> None:
+    def __init__(self, poller: PollsWaits) -> None:
         super().__init__(poller)
         self.no_lists_until = 0.0
         self.missing: dict[Wait, None] = {}
