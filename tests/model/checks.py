@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.model import task as seam
 from tests.model.excuses import Pair
-from tests.model.instance import Ended, TaskInstance
+from tests.model.instance import KEYS, Ended, TaskInstance
 from tests.model.network import TIMEOUT, Attempt
 from tests.model.server import Job
 
@@ -146,9 +146,21 @@ def _delivered(run: Run, instance: TaskInstance) -> None:
             run.limits["its record is another account's"] += 1
             return
         error = final.error if final else None
+        if _of_a_lost_key(run, instance, error):
+            run.limits["sent with a key that is gone, and left no trace"] += 1
+            return
         _find(run, "never ends well", f"{instance.plan.name}: {type(error).__name__}: {error}")
     elif instance.delivered[-1][1] != instance.plan.prompts[-1]:
         _find(run, "wrong result", f"{instance.plan.name} ended with {instance.delivered[-1][1]}")
+
+
+def _of_a_lost_key(run: Run, instance: TaskInstance, error: Exception | None) -> bool:
+    """Whether nothing can tell any more what became of a request that another key was to send."""
+    if error is None or not seam.is_foreign_account(error):
+        return False
+    mine = [job for job in run.server.jobs.values() if job.sender == instance.plan.name and job.key != KEYS["one"][0]]
+    mine = [job for job in mine if job.content == instance.plan.prompts[-1] and job.team == "team-1"]
+    return not any(file.alive(run.world.now) for job in mine for file in run.server.stored_files(job))
 
 
 def _under_cap(run: Run, instance: TaskInstance, excused: set[int]) -> None:
@@ -161,10 +173,19 @@ def _under_cap(run: Run, instance: TaskInstance, excused: set[int]) -> None:
             continue
         if instance.cap_off_at is not None and attempt.sent >= instance.cap_off_at:
             return
+        if _left_no_trace(run, attempt):
+            run.limits["killed, and what was billed left no trace"] += 1
+            continue
         spent += attempt.job.ticks
         if spent > cap:
             _find(run, "over the cap", f"{instance.plan.name} was charged {spent} ticks, and its cap is {cap:.0f}")
             return
+
+
+def _left_no_trace(run: Run, attempt: Attempt) -> bool:
+    """Whether the worker was killed over a request of which nothing can ever be found: no id, and no file."""
+    job = attempt.job
+    return job is not None and not (attempt.fault or attempt.told or attempt.recorded or run.server.stored_files(job))
 
 
 def _short_searches(run: Run, instance: TaskInstance) -> None:
@@ -172,7 +193,9 @@ def _short_searches(run: Run, instance: TaskInstance) -> None:
     options = run.server.options
     slow = options.free_fault or options.rate_limit or options.store_delays or options.outages or options.store_refuses
     for attempt, seconds in instance.searches if not slow else ():
-        lost = sum(TIMEOUT for one in run.network.attempts if one.try_id == attempt.number and not one.told)
+        # Each request that it sends may be lost, and is looked for anew.
+        sent = [one for one in run.network.attempts if one.try_id == attempt.number]
+        lost = (TIMEOUT + LONGEST_SEARCH) * len(sent)
         # A recorded file that is a 404 is asked for again for a minute before.
         settling = 60.0 if instance.delivered else 0.0
         if seconds > LONGEST_SEARCH + settling + lost:
@@ -182,6 +205,10 @@ def _short_searches(run: Run, instance: TaskInstance) -> None:
 def _not_for_good(run: Run, instance: TaskInstance, ended: Ended) -> None:
     """No task ends for good while something that it paid for has not come to it."""
     if not ended.for_good:
+        return
+    if instance.plan.source and "/edits answered 404" in str(ended.end.error):
+        if run.server.team_of(ended.attempt.key) == "team-1":
+            _find(run, "ended for good", f"for a source that was stored just now: {ended.end.error}")
         return
     for attempt in _made(_of(run, instance)):
         job = attempt.job

@@ -116,7 +116,7 @@ class Pair:
         look = self._last_look()
         if look is None:
             return Verdict(wrong="bought without a look by key")
-        if self._was_shown(self._try_started):
+        if self._was_shown(self._process_started):
             return Verdict(wrong="its result was shown in this try, and bought again")
         if not self._stands_not and self.again.sent < self.first.sent + self._needed - SLACK:
             waited = self.again.sent - self.first.sent
@@ -158,13 +158,16 @@ class Pair:
         timeout = task.timeout if task else 0.0
         if self.first.recorded and self.first.key == self.again.key:
             return timeout
-        if "429" in self.first.fault:
-            return seam.usual_time_of(self.buyer.plan.kind)
-        return seam.recovery_wait_of(self.buyer.plan.kind, self.server.options.recovery_wait, timeout)
+        wait = seam.recovery_wait_of(self.buyer.plan.kind, self.server.options.recovery_wait, timeout)
+        return min(wait, seam.usual_time_of(self.buyer.plan.kind)) if "429" in self.first.fault else wait
 
     @property
     def _try_started(self) -> float:
         return next(one.started for one in self.buyer.tries if one.number == self.again.try_id)
+
+    @property
+    def _process_started(self) -> float:
+        return next(one.began for one in self.buyer.tries if one.number == self.again.try_id)
 
     def _matches(self, look: Look) -> bool:
         if look.sender != self.again.sender:

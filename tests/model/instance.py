@@ -151,6 +151,7 @@ class TaskInstance:
         attempt.dies_at_post = how[5:] if how.startswith("post") else ""
         attempt.freezes = self.world.chance("freeze", options.freeze)
         attempt.started = self.world.now if before is None else before.started
+        attempt.began = self.world.now
         self.tries.append(attempt)
         return attempt
 

@@ -11,6 +11,8 @@ from typing import Any
 from tests.model.messages import TEAMS, Request, Response, answered, refused
 from tests.model.world import BEGINNING, World
 
+#: The stored picture that tasks edit.
+SOURCE = "file_source"
 _FILTER = re.compile(r'\s*(?:name|file_name)\s*[=:]\s*"((?:[^"\\]|\\.)*)"\s*')
 
 
@@ -85,6 +87,10 @@ class Listings:
         for number in range(self.world.options.strangers):
             created = BEGINNING - 60.0 * (number + 1)
             self._put(StoredFile(f"file_s{number}", "team-1", "", f"other-{number}.png", created, 0.0, 0.0))
+
+        # A picture that was stored just now, for tasks that edit one.
+        options = self.world.options
+        self._put(StoredFile(SOURCE, "team-1", "", "source.png", BEGINNING, 0.0, BEGINNING + options.source_404))
 
     def _put(self, file: StoredFile) -> StoredFile:
         self.stored[file.id] = file
@@ -198,6 +204,15 @@ class Listings:
         if file.public_url_expires_at is not None and file.public_url_expires_at <= self.world.now:
             file.public_url = file.public_url_expires_at = None
         return file
+
+    def is_usable(self, file_id: str, team: str) -> bool:
+        """Whether a file can be a source: one that was stored just now may not be known yet.
+
+        :param file_id: the file.
+        :param team: who asks.
+        """
+        file = self.stored.get(file_id)
+        return file is not None and file.team == team and file.alive(self.world.now) and not self._hidden(file)
 
     def share(self, request: Request) -> Response:
         """A public link for a file."""

@@ -54,6 +54,7 @@ class TaskPlan:
     :param share: life of its public link in seconds; None: no link.
     :param life: life of its files in seconds; None: no end.
     :param start: seconds after which it starts.
+    :param source: whether it edits a stored picture.
     """
 
     name: str
@@ -70,6 +71,7 @@ class TaskPlan:
     share: int | None = None
     life: int | None = None
     start: float = 0.0
+    source: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Options:
     list_filter: str = "contains"
     file_404: float = 0.0
     file_404_later: float = 0.0
+    source_404: float = 0.0
     job_404: tuple[float, float] = (0.0, 0.0)
     poll_400: float = 0.0
     names: str = ""
@@ -200,6 +203,7 @@ def _tasks(draw: _Draw, kind: str) -> tuple[TaskPlan, ...]:
     reuse = draw.one(("run", "run", "attempt", "always"))
     prompts: tuple[str, ...] = draw.sometimes(0.3, (("A", "B"), ("A", "B", "A"), ("A", "A", "B", "A")), ("A",))
     count = draw.sometimes(0.15, (2, 3), 1) if kind == "image" else 1
+    source = kind == "image" and draw.chance(0.2)
     tasks = []
     for name in ("Hero-Shots", "two", "three")[: draw.one((1, 1, 1, 2, 3))]:
         life = draw.sometimes(0.15, (3600, 90_000), None)
@@ -219,6 +223,7 @@ def _tasks(draw: _Draw, kind: str) -> tuple[TaskPlan, ...]:
                 share=draw.sometimes(0.2, (3600, 86_400) if life != 3600 else (3600,), None),
                 life=life,
                 start=draw.one((0.0, 0.0, 1.0, 30.0)),
+                source=source,
             )
         )
     return tuple(tasks)
@@ -248,6 +253,7 @@ def _files(draw: _Draw) -> dict[str, Any]:
         "list_filter": draw.sometimes(0.2, ("refused", "words"), "contains"),
         "file_404": draw.sometimes(0.3, (5.0, 20.0, 45.0), 0.0),
         "file_404_later": draw.sometimes(0.2, (0.1, 0.5), 0.0),
+        "source_404": draw.sometimes(0.3, (20.0, 45.0), 0.0),
         "job_404": draw.sometimes(0.4, ((0.0, 3.0), (0.0, 180.0), (3.0, 180.0), (2.0, FOREVER)), (0.0, 0.0)),
         "poll_400": draw.sometimes(0.2, (4.0, 25.0), 0.0),
         "names": draw.sometimes(0.4, NAME_CHANGES, ""),

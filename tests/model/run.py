@@ -1,4 +1,7 @@
-"""Run the model: `uv run python -m tests.model.run --runs 2000`; `--seed N --trace` tells one run's history again."""
+"""Run the model: `uv run python -m tests.model.run --runs 2000`; `--seed N --trace` tells one run's history again.
+
+`--batches` runs those with batches. Everything follows from the seed: a failure prints it with its options.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.model.checks import Finding, check
 from tests.model.instance import TaskInstance
@@ -55,6 +59,17 @@ def play(options: Options) -> Run:
     return run
 
 
+def _played(seed: int, with_batches: bool) -> tuple[Any, str]:
+    """A run and its options in words."""
+    if not with_batches:
+        options = Options.of(seed)
+        return play(options), options.told()
+    from tests.model import batch_run
+
+    run = batch_run.play(seed)
+    return run, batch_run.told(run.server.options, run.plan)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the model from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -62,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--trace", action="store_true", help="print the history of a failure")
+    parser.add_argument("--batches", action="store_true", help="runs with batches")
     parser.add_argument("--most", type=int, default=10, help="stop after so many failures")
     asked = parser.parse_args(arguments)
     seeds = [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.runs)
@@ -69,14 +85,13 @@ def main(arguments: list[str] | None = None) -> int:
     kinds: Counter[str] = Counter()
     failed, started, done = 0, time.process_time(), 0
     for seed in seeds:
-        options = Options.of(seed)
-        run = play(options)
+        run, told = _played(seed, asked.batches)
         done += 1
         limits += run.limits
         if run.findings or (asked.trace and asked.seed is not None):
             failed += bool(run.findings)
             kinds.update(finding.what for finding in run.findings)
-            print(options.told())
+            print(told)
             for finding in run.findings:
                 print(f"  FOUND {finding.what}: {finding.words}")
             if asked.trace:

@@ -17,6 +17,8 @@ from tests.model.world import World
 
 #: Ticks of one picture (2.0, low, 1k), and of one video (1.5, 480p, 8 s).
 PICTURE, VIDEO = 400_000_000, 6_400_000_000
+#: Ticks of a source picture.
+SOURCE_PRICE = 100_000_000
 #: Seconds for which the link of a result lives.
 LINK_LIFE = 86_400.0
 
@@ -141,6 +143,9 @@ class Server:
         kind = "image" if request.path.startswith("/images") else "video"
         if kind == "image" and self.options.deferred == "refused" and "deferred" in request.body:
             return refused(400, "invalid-argument", "Argument not supported: deferred")
+        source = (request.body.get("image") or {}).get("file_id")
+        if source and not self.files.is_usable(source, TEAMS[request.key]):
+            return refused(404, "not-found", f"File {source} not found")
         if self.world.chance("safety check", self.options.moderated / 3):
             return refused(403, "permission-denied", "Content violates usage guidelines. SAFETY_CHECK_TYPE_X")
         job = self._accept(request, kind)
@@ -152,7 +157,7 @@ class Server:
         count = int(request.body.get("n") or 1)
         storage = dict(request.body.get("storage_options") or {})
         outcome = self._outcome()
-        price = (PICTURE if kind == "image" else VIDEO) * count
+        price = (PICTURE if kind == "image" else VIDEO) * count + (SOURCE_PRICE if "image" in request.body else 0)
         if self.options.cheaper and self.world.random("price").random() < 0.5:
             price = price * 3 // 4
         job = Job(

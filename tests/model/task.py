@@ -17,10 +17,12 @@ from airflow_provider_grok.flows.files.result_store import NotStorable, NotStore
 from airflow_provider_grok.flows.purchases.key import earlier_digests, request_digest
 from airflow_provider_grok.flows.purchases.names import bears, search
 from airflow_provider_grok.flows.purchases.options import PurchaseOptions, Settings
-from airflow_provider_grok.flows.purchases.purchase import Purchase, RecoveryPending
+from airflow_provider_grok.flows.purchases.purchase import ForeignAccount, Purchase, RecoveryPending
 from airflow_provider_grok.flows.purchases.result import PurchaseResult, PurchaseState
 from airflow_provider_grok.flows.purchases.store import LedgerStore, TaskIdentity
+from tests.model.listings import SOURCE
 from tests.model.options import TaskPlan
+from tests.model.server import PICTURE, SOURCE_PRICE, VIDEO
 from tests.model.store import WorkerStore
 
 SLOT = "purchase"
@@ -200,6 +202,17 @@ def _watch_files(key: str, count: int, until: float) -> Flow[Any]:
 def _call(plan: TaskPlan, prompt: str) -> Call[jobs.Accepted]:
     if plan.kind == "video":
         return videos.generate(videos.generation_body(prompt=prompt, model="grok-imagine-video-1.5"))
+    if plan.source:
+        return images.edit(
+            images.edit_body(
+                prompt=prompt,
+                model="grok-imagine-image-2.0",
+                image=SOURCE,
+                n=plan.count,
+                resolution="1k",
+                quality="low",
+            )
+        )
     body = images.generation_body(
         prompt=prompt, model="grok-imagine-image-2.0", n=plan.count, aspect_ratio="auto", resolution="1k", quality="low"
     )
@@ -241,6 +254,14 @@ def is_cost_limit(error: Exception) -> bool:
     return isinstance(error, errors.CostLimit)
 
 
+def is_foreign_account(error: Exception) -> bool:
+    """Whether a task stopped because its purchase was made with another key.
+
+    :param error: how the try ended.
+    """
+    return isinstance(error, ForeignAccount)
+
+
 def is_recovery_pending(error: Exception) -> bool:
     """Whether a try left the search for a lost answer to the next one.
 
@@ -272,6 +293,6 @@ def price(plan: TaskPlan) -> int:
 
     :param plan: the task.
     """
-    from tests.model.server import PICTURE, VIDEO
-
-    return VIDEO if plan.kind == "video" else PICTURE * plan.count
+    if plan.kind == "video":
+        return VIDEO
+    return PICTURE * plan.count + (SOURCE_PRICE if plan.source else 0)

@@ -34,7 +34,11 @@ class End:
 
 @dataclass
 class Try:
-    """One process of one try: who it is, and when it is to die."""
+    """One process of one try: who it is, and when it is to die.
+
+    :param started: unix seconds at which the try started, before any deferral.
+    :param began: unix seconds at which this process began.
+    """
 
     number: int
     prompt: str
@@ -48,6 +52,7 @@ class Try:
     frozen: bool = False
     calls: int = 0
     started: float = 0.0
+    began: float = 0.0
 
 
 class Process:
