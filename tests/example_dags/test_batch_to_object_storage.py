@@ -18,7 +18,7 @@ def test_every_result_lies_in_the_archive_as_it_was_made(run_dag: RunDag, tmp_pa
     run = run_dag(FILE, conf={"archive": f"file://{tmp_path}"})
     assert run.state == "success"
     urls = run.xcom("persist")
-    assert [Path(url).name.split(".")[1] for url in urls[:2]] == ["a-red-bicycle", "a-blue-tram"]
+    assert [Path(url).name.split(".")[2] for url in urls[:2]] == ["a-red-bicycle", "a-blue-tram"]
     assert run.requests("POST", "/v1/files") == []
     manifest = Path(urlsplit(run.xcom("persist", "manifest")).path).read_text()
     rows = [json.loads(line) for line in manifest.splitlines()]
