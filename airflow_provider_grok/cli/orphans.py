@@ -126,7 +126,7 @@ def _table(rows: Sequence[Orphan]) -> None:
 def _print_clear(unfinished: Sequence[Orphan]) -> None:
     commands = dict.fromkeys(one.clear for one in unfinished if one.clear)
     if commands:
-        print("To clear them:")
+        print("To clear them (Airflow asks first, and shows every task whose id contains the given one):")
     for command in commands:
         # Never as a table's cell: people copy it.
         print(f"  {command}")

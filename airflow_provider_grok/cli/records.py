@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_grok.flows.purchases.claims import Claims, Owner, claims_of
+if TYPE_CHECKING:
+    from airflow_provider_grok.flows.purchases.claims import Claims, Owner
 
 #: Ids that one query looks for.
 MOST_IDS = 50
@@ -25,6 +25,8 @@ def read_claims() -> Claims:
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
     from sqlalchemy import select
+
+    from airflow_provider_grok.flows.purchases.claims import claims_of
 
     columns = (Table.dag_id, Table.run_id, Table.task_id, Table.map_index, DagRun.logical_date, Table.value)
     with create_session() as session:
@@ -44,13 +46,15 @@ def owner_of(dag_id: str, run_id: str, task_id: str, map_index: int, logical_dat
     :param map_index: the index of a mapped task, or -1.
     :param logical_date: of the run; None for a run without, which no command clears alone.
     """
+    from airflow_provider_grok.flows.purchases.claims import Owner
+
     mapped = f"[{map_index}]" if map_index >= 0 else ""
     words = f"{dag_id}.{task_id}{mapped} of run {run_id}"
     if logical_date is None:
         return Owner(words)
-    # Airflow clears by the logical date; the pattern is searched for in task ids, so it is tied at both ends.
-    date, pattern = logical_date.isoformat(), f"^{re.escape(task_id)}$"
-    return Owner(words, shlex.join(["airflow", "tasks", "clear", dag_id, "-t", pattern, "-s", date, "-e", date]))
+    # Airflow clears by the logical date. What it calls a pattern of task ids is, in 3.3, any part of an id.
+    date = logical_date.isoformat()
+    return Owner(words, shlex.join(["airflow", "tasks", "clear", dag_id, "-t", task_id, "-s", date, "-e", date]))
 
 
 def _record(text: str) -> Any:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -312,10 +315,13 @@ def test_what_is_under_way_is_listed_with_the_command_that_clears_it(
     assert "Under way, with no file yet" in shown
     assert f"clear task slow.a.picture of run {finished.run_id} (submitted)" in shown
     date = "2026-05-01T00:00:00+00:00"
-    assert f"  airflow tasks clear slow -t '^a\\.picture$' -s {date} -e {date}\n" in shown
+    assert f"  airflow tasks clear slow -t a.picture -s {date} -e {date}\n" in shown
     assert shown.endswith("0 orphans, about 0.00 USD; 0 unfinished; 1 under way.")
     (row,) = map(json.loads, say("--json"))
     assert (row["kind"], row["state"]) == ("purchase", "submitted")
+    cleared = subprocess.run([sys.executable, "-m", *shlex.split(row["clear"]), "-y"], capture_output=True, check=False)
+    assert cleared.returncode == 0, cleared.stderr
+    assert states_of("slow") == {"a.picture": None}
     assert say("--match", "other.*")[-1] == "0 orphans, about 0.00 USD; 0 unfinished."
 
 
@@ -337,6 +343,16 @@ def test_a_picture_bought_by_the_hook_and_handed_on_is_nobodys_orphan(
     forget("buy")
     (orphan,) = say("--json")
     assert json.loads(orphan)["task"] is None
+
+
+def states_of(dag_id: str) -> dict[str, Any]:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        query = select(TaskInstance.task_id, TaskInstance.state).where(TaskInstance.dag_id == dag_id)
+        return {row.task_id: row.state for row in session.execute(query)}
 
 
 def forget_records(task_id: str) -> None:
