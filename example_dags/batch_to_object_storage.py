@@ -1,9 +1,13 @@
 """Results of a batch into your own storage: nothing stays at xAI that you did not ask for.
 
 Cost: 6 pictures at $0.04 each (grok-imagine-image-2.0, low, 1k), $0.24 a run. Downloads by link are free.
+
+Where the pictures are: in a folder of the run below the param `archive`, with a manifest that has a line for each.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from airflow.sdk import DAG, Param
 
@@ -13,10 +17,11 @@ SUBJECTS = ["a red bicycle", "a blue tram", "a paper boat", "a hot-air balloon",
 
 with DAG(
     "batch_to_object_storage",
+    description="Six postcards by the Batch API, copied into your own storage",
     schedule=None,
     params={
         "archive": Param(
-            "file:///tmp/grok-batches",
+            f"file://{Path.home()}/grok-batches",
             type="string",
             description="Any storage that Airflow knows, such as s3://aws_default@bucket/folder.",
         )

@@ -1,6 +1,8 @@
 """A chain of edits: each task edits what the task before made, so a later step can be changed without paying for all.
 
 Cost: 3 edits at $0.07 each (grok-imagine-image-2.0, medium, 1k, one source), $0.21 a run.
+
+Try: clear the task `relight` with everything after it: the picture of `retouch` is used again, and two are bought.
 """
 
 from __future__ import annotations
@@ -14,7 +16,13 @@ from airflow_provider_grok.operators.images import GrokImagineEditOperator
 
 PHOTO = Path(__file__).parent / "photos" / "coffee.png"
 
-with DAG("edit_chain", schedule=None, tags=["grok"], doc_md=__doc__):
+with DAG(
+    "edit_chain",
+    description="One photo, three edits in a row, each of which can be repeated by itself",
+    schedule=None,
+    tags=["grok"],
+    doc_md=__doc__,
+):
     upload = GrokUploadOperator(task_id="upload", source=str(PHOTO))
 
     # `reuse="attempt"`: whoever dislikes a step clears that task (and, with "downstream", all after it) and gets

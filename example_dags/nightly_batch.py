@@ -1,17 +1,20 @@
 """Fifty looks of one photo every night, by the Batch API: submitted, kept, shared, and shown on one page.
 
 Cost: 50 edits at $0.07 each (grok-imagine-image-2.0, medium, 1k, one source), $3.50 a night; the cap stops at $4.
+
+When: at 2:00 UTC. Unpausing it buys nothing before the next 2:00. A run that a person triggers takes what was
+bought for the same date already, and buys the rest. The page of a night lies in the param `folder`, under its date.
 """
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import pendulum
-from airflow.sdk import DAG, Param, XComArg, task
+from airflow.sdk import DAG, CronTriggerTimetable, Param, XComArg, task
 
 from airflow_provider_grok.operators.batches import GrokBatchOperator, GrokPersistOperator, edit_image
 from airflow_provider_grok.operators.files import GrokUploadOperator
@@ -50,18 +53,23 @@ def contact_sheet(manifest: str, folder: str) -> str:
 
 with DAG(
     "nightly_batch",
-    schedule="0 2 * * *",
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    description="Fifty looks of one photo every night by the Batch API, on one page",
+    # No start date, no catch-up, and no time for a run that was missed: unpausing the DAG does not start one.
+    schedule=CronTriggerTimetable("0 2 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
-    params={"folder": Param("/tmp/grok-nightly", type="string", description="Folder for the page.")},  # noqa: S108
+    max_active_runs=1,
+    params={"folder": Param(f"{Path.home()}/grok-nightly", type="string", description="Folder for the pages.")},
     tags=["grok"],
     doc_md=__doc__,
 ):
     upload = GrokUploadOperator(task_id="upload", source=str(PHOTO))
 
+    # `reuse="always"` with the date in the name: a second run of the same date finds the batch of the first.
     submit = GrokBatchOperator(
         task_id="submit",
-        requests=requests(upload.output),  # type: ignore[arg-type] # Airflow declares every result as XComArg
+        requests=requests(upload.output),
+        name="looks-{{ dag_run.run_after | ds }}",
+        reuse="always",
         max_cost_usd=4,
         retries=2,
     )
@@ -70,4 +78,4 @@ with DAG(
     # is good if nine of ten are kept; XCom `manifest` says what became of each.
     persist = GrokPersistOperator(task_id="persist", batch_id=submit.output, min_success=0.9, share=True, retries=2)
 
-    contact_sheet(XComArg(persist, key="manifest"), "{{ params.folder }}")  # type: ignore[arg-type]
+    contact_sheet(XComArg(persist, key="manifest"), "{{ params.folder }}/{{ dag_run.run_after | ds }}")

@@ -1,7 +1,7 @@
 """A clip from a photo: make the picture fit, let it move, and make the clip longer.
 
-Cost: 1 edit at $0.07; 4 s of video at $0.08 and its picture at $0.01 (grok-imagine-video-1.5, 480p); 3 s more at $0.05
-and 4 s of source at $0.01 (grok-imagine-video): $0.59 a run. A cap on each task keeps it there.
+Cost: 1 edit at $0.07; 4 s of video at $0.08 and its picture at $0.01 (grok-imagine-video-1.5, 480p); 3 s more at
+$0.05 and 4 s of source at $0.01 (grok-imagine-video): $0.59 a run. A cap on each task keeps it there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from airflow_provider_grok.operators.videos import GrokImagineVideoExtendOperato
 
 PHOTO = Path(__file__).parent / "photos" / "coffee.png"
 
-with DAG("product_clip", schedule=None, tags=["grok"], doc_md=__doc__):
+with DAG(
+    "product_clip",
+    description="A photo becomes a picture, a clip of 4 s and a longer clip of 7 s",
+    schedule=None,
+    tags=["grok"],
+    doc_md=__doc__,
+):
     upload = GrokUploadOperator(task_id="upload", source=str(PHOTO))
     still = GrokImagineEditOperator(
         task_id="still", image=upload.output, prompt="clear the table, morning light", max_cost_usd=0.10

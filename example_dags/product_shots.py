@@ -1,6 +1,9 @@
 """One photo, a dozen looks: upload it once, edit it by file id, refine it in three steps, share the results.
 
-Cost: 15 edits at $0.07 each (grok-imagine-image-2.0, medium, 1k, one source), $1.05 a run. Uploads and links are free.
+Cost: 15 edits at $0.07 each (grok-imagine-image-2.0, medium, 1k, one source), $1.05 a run. Uploads and links are
+free.
+
+Where the pictures are: XCom `review_markdown` of the task `share` shows all of them, with their links.
 """
 
 from __future__ import annotations
@@ -34,13 +37,15 @@ STEPS = [
 
 with DAG(
     "product_shots",
+    description="One photo, uploaded once: twelve looks, a chain of three edits, and links to all",
     schedule=None,
     max_active_tasks=8,
     params={
         "photo": Param(
             str(Path(__file__).parent / "photos" / "coffee.png"),
             type="string",
-            description="The photo to start from: a path on the worker, or a URL of an object storage.",
+            pattern=r"\.([Jj][Pp][Ee]?[Gg]|[Pp][Nn][Gg]|[Ww][Ee][Bb][Pp])$",
+            description="A JPEG, PNG or WebP: its path on the worker, or its URL in an object storage.",
         )
     },
     tags=["grok"],

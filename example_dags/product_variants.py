@@ -1,6 +1,8 @@
 """Every photo in every style: mapping over two lists makes one task for each pair.
 
 Cost: 2 photos x 3 styles = 6 edits at $0.07 each (grok-imagine-image-2.0, medium, 1k, one source), $0.42 a run.
+
+What to change: the photos and the styles. Each pair is a task of its own, which can be repeated by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +21,14 @@ STYLES = [
     "as a flat poster illustration in three colours",
 ]
 
-with DAG("product_variants", schedule=None, max_active_tasks=8, tags=["grok"], doc_md=__doc__):
+with DAG(
+    "product_variants",
+    description="Two photos in three styles: one mapped task for each pair",
+    schedule=None,
+    max_active_tasks=8,
+    tags=["grok"],
+    doc_md=__doc__,
+):
     # A list in, a list of file ids out.
     upload = GrokUploadOperator(task_id="upload", source=PHOTOS)
 

@@ -1,6 +1,8 @@
 """A person says yes: the pictures are shown for approval in Airflow, and only approved ones are handed out.
 
 Cost: 2 edits at $0.07 each (grok-imagine-image-2.0, medium, 1k, one source), $0.14 a run.
+
+What to do: open "Required Actions" of the run, look at the pictures, and choose "Approve" or "Reject".
 """
 
 from __future__ import annotations
@@ -17,7 +19,13 @@ from airflow_provider_grok.operators.images import GrokImagineEditOperator
 PHOTO = Path(__file__).parent / "photos" / "coffee.png"
 LOOKS = ["on a dark slate table, low evening light", "in a cosy cafe, lights out of focus behind it"]
 
-with DAG("review", schedule=None, tags=["grok"], doc_md=__doc__):
+with DAG(
+    "review",
+    description="Two pictures wait for a person; only approved ones get a link for a month",
+    schedule=None,
+    tags=["grok"],
+    doc_md=__doc__,
+):
     upload = GrokUploadOperator(task_id="upload", source=str(PHOTO))
     edit = GrokImagineEditOperator.partial(task_id="edit", image=upload.output).expand(prompt=LOOKS)
 

@@ -1,6 +1,8 @@
 """A link that ends, and a storage that is tidied: share a picture for a day, withdraw the link, delete the picture.
 
 Cost: 1 edit at $0.07 (grok-imagine-image-2.0, medium, 1k, one source). Links, downloads and deletions are free.
+
+Where the picture is: in the param `archive`, a folder or an object storage; at xAI only the uploaded photo stays.
 """
 
 from __future__ import annotations
@@ -23,8 +25,16 @@ PHOTO = Path(__file__).parent / "photos" / "coffee.png"
 
 with DAG(
     "share_and_clean_up",
+    description="A picture is shared for a day, archived, withdrawn and deleted",
     schedule=None,
-    params={"archive": Param("/tmp/grok-archive/", type="string", description="Folder or object storage, with a / .")},  # noqa: S108
+    params={
+        "archive": Param(
+            f"{Path.home()}/grok-archive/",
+            type="string",
+            pattern="/$",
+            description="Folder or object storage; it ends with a slash.",
+        )
+    },
     tags=["grok"],
     doc_md=__doc__,
 ):

@@ -102,6 +102,21 @@ def load(file: Path) -> DAG:
     return dag
 
 
+def missed_runs(dag_id: str) -> bool:
+    """Whether the scheduler would start a run at once for a time that is over, if the DAG were unpaused.
+
+    :param dag_id: a DAG that has been run here.
+    """
+    from airflow.models.dag import DagModel
+    from airflow.sdk.timezone import utcnow
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        dag = session.get(DagModel, dag_id)
+        assert dag is not None and dag.next_dagrun_create_after is not None
+        return bool(dag.next_dagrun_create_after <= utcnow())
+
+
 def _sync(dag: DAG) -> None:
     """Write a DAG into the database, where `dag.test()` looks for its version."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager

@@ -83,7 +83,8 @@ def test_requirements_are_those_of_the_project() -> None:
     assert '"apache-airflow>=3.3,<4"' in project
     assert "`apache-airflow>=3.3,<4`" in README
     assert 'requires-python = ">=3.10"' in project
-    assert "Python 3.10 or\nnewer, tested on 3.11" in README
+    tested = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', project)
+    assert f"Python {tested[0]} or\nnewer, tested on {tested[0]} to {tested[-1]}" in README
 
 
 def test_flags_of_the_demo_and_the_sandbox_are_the_true_ones() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_grok.api import prices
 from airflow_provider_grok.api.kinds import KINDS
@@ -63,17 +63,6 @@ def test_waits_and_names_are_those_of_the_package() -> None:
 def test_every_limit_that_a_table_refers_to_is_told() -> None:
     told = set(re.findall(r"^(\d+)\. ", section(TEXT, "Known limits"), re.MULTILINE))
     assert set(re.findall(r"limit (\d+)", TEXT.partition("## Known limits")[0])) <= told
-
-
-def test_flags_of_the_orphans_command_are_the_true_ones() -> None:
-    from airflow_provider_grok import cli
-
-    commands: Any = cli.arguments()._subparsers
-    parser = commands._group_actions[0].choices["orphans"]
-    true = {flag for action in parser._actions for flag in action.option_strings} - {"-h", "--help"}
-    text = section(TEXT, "What was left behind: `airflow-grok orphans`")
-    said = "\n".join(line for line in text.splitlines() if line.startswith("|"))
-    assert set(re.findall(r"--[a-z-]+[a-z]", said)) == true
 
 
 def test_the_recipe_adds_up_to_the_bill(run_dag: RunDag, tmp_path: Path) -> None:

@@ -44,3 +44,5 @@ def _wait_for_try(airflow: LiveAirflow, dag: str, run: str, tries: int) -> None:
         return (found.get("state") == "success" and (found.get("try_number") or 0) >= tries) or None
 
     until(ended, 240, lambda: f"{dag}, try {tries}: {airflow.states(dag, run)}")
+    # The run ends a moment after its last task: cleared in between, it would never be scheduled again.
+    assert airflow.wait(dag, run) == "success"
