@@ -63,7 +63,10 @@ class Pair:
         if self.buyer.plan.reuse != "attempt" or job is None:
             return ""
         known = self.first.recorded or self.first.told or self._was_shown(0.0)
-        return "wanted anew" if known and any(job.ends <= at <= self.again.sent for at, _ in self.buyer.clears) else ""
+        for at, succeeded in self.buyer.clears:
+            if self.first.sent < at <= self.again.sent and (succeeded or (known and job.ends <= at)):
+                return "wanted anew"
+        return ""
 
     def _ended(self) -> str:
         """Its files were deleted, or end too soon to be taken."""

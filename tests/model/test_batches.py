@@ -8,7 +8,7 @@ import pytest
 
 from tests.model.batch_run import play, told
 
-RUNS, BLOCKS = 300, 5
+RUNS, BLOCKS = 150, 5
 #: Batches outlive the run, and no payload is too large: what is found without these is not mended yet.
 FIXED: dict[str, Any] = {"batch_life": 14 * 86_400.0, "batch_chunk": 1000, "row_never": 0.0}
 #: What no run may come to, however the server behaves.
@@ -28,6 +28,6 @@ def test_no_run_with_batches_breaks_a_rule(block: int) -> None:
 
 
 def test_batches_that_end_cost_nothing_twice() -> None:
-    runs = [play(seed) for seed in range(60)]
+    runs = [play(seed) for seed in range(40)]
 
     assert not [finding for run in runs for finding in run.findings if finding.what in NEVER]
