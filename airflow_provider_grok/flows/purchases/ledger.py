@@ -56,6 +56,7 @@ class Attempt:
     :param billed: of a failed one: whether it was billed; None where nobody knows.
     :param moderated: whether the content rules took its result.
     :param searched: of an intended one: it was looked for all of `recovery_wait`, and nothing was found.
+    :param limited: it ended with a 429 that was not the API's own: looked for, and then taken for a refusal.
     """
 
     at: float
@@ -67,6 +68,7 @@ class Attempt:
     billed: bool | None = None
     moderated: bool = False
     searched: bool = False
+    limited: bool = False
 
     @property
     def open(self) -> bool:
@@ -160,8 +162,13 @@ class PurchaseRecord:
 
     def after_search(self) -> PurchaseRecord:
         """The record when it has been looked for long enough: attempts that left no trace are taken for unsent."""
-        searched = (replace(one, searched=True) if one.state == "intended" else one for one in self.attempts)
-        return replace(self, attempts=tuple(searched))
+        return replace(self, attempts=tuple(_after_search(attempt) for attempt in self.attempts))
+
+
+def _after_search(attempt: Attempt) -> Attempt:
+    if attempt.state == "intended":
+        return replace(attempt, searched=True)
+    return replace(attempt, state="refused") if attempt.state == "unknown" and attempt.limited else attempt
 
 
 @dataclass(frozen=True)
@@ -226,6 +233,7 @@ class Rules:
     :param later_try: whether this is not the task's first try, so that an empty ledger may have been emptied.
     :param max_tries: the task's `max_tries`; differs from a record's when a person has cleared the task since.
     :param account: fingerprint of the API key.
+    :param usual: within this time such a job has usually ended: a 429 of a gateway is looked for so long.
     :param shortest_look: how long a try looks for an unknown outcome at least: workers' clocks may differ.
     """
 
@@ -236,6 +244,7 @@ class Rules:
     max_tries: int = 0
     account: str = ""
     shortest_look: float = 0.0
+    usual: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -260,7 +269,7 @@ class Seen:
     files: Literal["unasked", "alive", "missing"] = "unasked"
     missing_since: float | None = None
     job: Literal["unasked", "running", "again", "absent"] = "unasked"
-    same_team: bool | None = None
+    same_team: bool = False
 
 
 @dataclass(frozen=True)
@@ -341,13 +350,11 @@ def decide(record: PurchaseRecord, seen: Seen, rules: Rules) -> NextStep:
     :param rules: what to go by.
     """
     foreign = _of_another_account(record, rules)
-    if foreign and seen.same_team is False:
-        return Stop(_foreign_words(foreign, "belongs to another team"))
     step = _recorded_result(record, seen) or _submitted_job(record, seen, rules) or _found_by_key(seen)
     if step is None:
         step = _wait_for_unknown(record, seen, rules) or Buy()
     if isinstance(step, Buy) and foreign and not seen.same_team:
-        return Stop(_foreign_words(foreign, "may belong to another team: nothing of the purchase can be seen with it"))
+        return Stop(_foreign_words(foreign))
     return step
 
 
@@ -393,7 +400,8 @@ def _wait_for_unknown(record: PurchaseRecord, seen: Seen, rules: Rules) -> NextS
         sent = max(min(one.at, began) for one in unknown)
         lost = any(one.state != "submitted" for one in unknown)
         proven = seen.same_team or not _of_another_account(record, rules)
-        wait = min(rules.recovery_wait, rules.timeout) if lost and proven else rules.timeout
+        recovery = rules.usual if all(one.limited for one in unknown) else rules.recovery_wait
+        wait = min(recovery, rules.timeout) if lost and proven else rules.timeout
         until = max(sent + wait, began + rules.shortest_look)
     elif rules.later_try and not record.attempts:
         since = began if record.searching_since is None else min(record.searching_since, began)
@@ -414,10 +422,10 @@ def _of_another_account(record: PurchaseRecord, rules: Rules) -> Attempt | None:
     return last if last and last.account not in ("", rules.account) else None
 
 
-def _foreign_words(attempt: Attempt, how: str) -> str:
+def _foreign_words(attempt: Attempt) -> str:
     what = f"job {attempt.job_id}" if attempt.job_id else "a request whose outcome is not known"
     return (
-        f"This task's purchase ({what}) was made with another API key, and the connection's present key {how}. Nothing "
-        "was bought, and the record is left alone. Give the connection a key of the team that paid, or use another "
-        "task or run to buy anew."
+        f"This task's purchase ({what}) was made with another API key, and nothing of it can be seen with the "
+        "connection's present key, which may belong to another team. Nothing was bought, and the record is left "
+        "alone. Give the connection a key of the team that paid, or use another task or run to buy anew."
     )

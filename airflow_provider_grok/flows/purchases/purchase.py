@@ -111,6 +111,7 @@ class Purchase:
             later_try=identity.try_number > 1,
             max_tries=identity.max_tries,
             account=self.account,
+            usual=facts.usual,
         )
         self.rules = dataclasses.replace(self.rules, shortest_look=min(facts.usual, PATIENCE, self.rules.recovery_wait))
         self.reattachment = Reattachment(request.count, request.expires_after, shared=reuse == "always", log=self.log)
@@ -375,7 +376,8 @@ class Purchase:
 
     def _not_accepted(self, error: errors.GrokError) -> Flow[errors.GrokError]:
         if error.outcome_unknown:
-            self.record = self.record.with_last(state="unknown")
+            limited = isinstance(error, errors.RateLimited)
+            self.record = self.record.with_last(state="unknown", limited=limited)
             yield from self._save(paid=True)
             if self.submissions >= SUBMISSIONS:
                 raise error

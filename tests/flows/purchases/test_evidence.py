@@ -59,6 +59,18 @@ def test_a_replaced_answer_is_looked_for_before_the_request_is_sent_again(
     assert sum(time.slept) == pytest.approx(180, abs=1)
 
 
+def test_a_429_of_a_gateway_is_looked_for_as_long_as_such_a_job_takes_and_is_then_a_refusal(
+    shop: Shop, sandbox: Sandbox, time: Time
+) -> None:
+    sandbox.faults.add({**POST, "action": {"status": 429, "headers": HTML, "body": PAGE}})
+    purchase, work = shop.purchase()
+    shop.carry(work)
+    assert (shop.charges, len(paid(sandbox))) == (1, 2)
+    assert sum(time.slept) == pytest.approx(30, abs=1)
+    assert purchase.billed()["cost_in_usd_ticks"] == sandbox.ledger.total_ticks
+    assert not purchase.billed()["estimated"]
+
+
 @pytest.mark.parametrize("answer", REFUSALS.values(), ids=REFUSALS)
 def test_the_own_refusal_of_the_api_is_final_at_once(
     shop: Shop, sandbox: Sandbox, time: Time, answer: dict[str, Any]
