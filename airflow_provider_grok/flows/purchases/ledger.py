@@ -22,6 +22,7 @@ idempotency key; a record has one `Attempt` for each time that its request was s
 | an unknown outcome       | nothing found, `recovery_wait` is not over    | Wait, then LookByKey                  |
 | a submitted job          | nothing found, its timeout is just over       | Wait a little, then LookByKey         |
 | none, but a later try    | nothing found, `recovery_wait` is not over    | Wait, then LookByKey                  |
+| moderated and billed     | nothing found, the task was not cleared since | Refused: a retry does not pay again   |
 | anything else            | a last look found nothing                     | Buy                                   |
 
 A worker does not `Wait` longer than `patience`: then the step is Leave, and the next try or a trigger goes on.
@@ -106,6 +107,7 @@ class PurchaseRecord:
     :param attempts: oldest first.
     :param result: what came of it, as it goes into the receipt: files, ticks, estimated.
     :param searching_since: unix seconds since which an empty ledger's purchase is looked for; None: it is not.
+    :param result_account: fingerprint of the API key with which the result was seen; empty where it is not known.
     :param passed_over: ids of files that bear the key and are not to be taken: too short-lived, or an earlier result.
     :param spent: ticks that 0.1.0 had noted of earlier purchases of the task.
     """
@@ -120,6 +122,7 @@ class PurchaseRecord:
     searching_since: float | None = None
     passed_over: tuple[str, ...] = ()
     spent: int = 0
+    result_account: str = ""
 
     @property
     def last(self) -> Attempt | None:
@@ -255,6 +258,7 @@ class Seen:
     :param began: unix seconds of this try's first look by key; None before it.
     :param found: files found by key, complete and in order; None: not looked, or not all there.
     :param looked: whether the last look by key came back.
+    :param looked_at: unix seconds at which that look began: what was stored since then it may not show.
     :param files: what became of the recorded files: unasked, alive, missing (some are a 404).
     :param missing_since: unix seconds since which recorded files are a 404.
     :param job: what the last poll of the job said: unasked, running (or done, or failed for good), again (failed in a
@@ -266,6 +270,7 @@ class Seen:
     began: float | None = None
     found: tuple[File, ...] | None = None
     looked: bool = False
+    looked_at: float | None = None
     files: Literal["unasked", "alive", "missing"] = "unasked"
     missing_since: float | None = None
     job: Literal["unasked", "running", "again", "absent"] = "unasked"
@@ -331,7 +336,7 @@ class Buy:
 
 @dataclass(frozen=True)
 class Stop:
-    """End the task in words, and buy nothing.
+    """End the task in words, and buy nothing: the purchase is another account's.
 
     :param why: the words.
     """
@@ -339,7 +344,14 @@ class Stop:
     why: str
 
 
-NextStep: TypeAlias = CheckFiles | UseResult | PollJob | Follow | LookByKey | Adopt | Wait | Leave | Buy | Stop
+@dataclass(frozen=True)
+class Refused:
+    """End the task as an earlier try ended: the result was withheld and billed, and a retry does not pay again."""
+
+
+NextStep: TypeAlias = (
+    CheckFiles | UseResult | PollJob | Follow | LookByKey | Adopt | Wait | Leave | Buy | Stop | Refused
+)
 
 
 def decide(record: PurchaseRecord, seen: Seen, rules: Rules) -> NextStep:
@@ -355,7 +367,14 @@ def decide(record: PurchaseRecord, seen: Seen, rules: Rules) -> NextStep:
         step = _wait_for_unknown(record, seen, rules) or Buy()
     if isinstance(step, Buy) and foreign and not seen.same_team:
         return Stop(_foreign_words(foreign))
-    return step
+    return Refused() if isinstance(step, Buy) and _withheld_and_billed(record, rules) else step
+
+
+def _withheld_and_billed(record: PurchaseRecord, rules: Rules) -> bool:
+    """Whether the last attempt was moderated and billed, and nobody has cleared the task since."""
+    last = record.last
+    withheld = last is not None and last.state == "failed" and last.moderated and last.may_have_cost > 0
+    return withheld and record.max_tries == rules.max_tries
 
 
 def _recorded_result(record: PurchaseRecord, seen: Seen) -> NextStep | None:
@@ -408,8 +427,11 @@ def _wait_for_unknown(record: PurchaseRecord, seen: Seen, rules: Rules) -> NextS
         until = since + min(rules.recovery_wait, rules.timeout)
     else:
         return None
-    if seen.now >= until:
+    if (seen.now if seen.looked_at is None else seen.looked_at) >= until:
         return None
+    if seen.now >= until:
+        # The last look began too early to tell.
+        return LookByKey()
     return Wait(until) if seen.now < began + rules.patience else Leave(until)
 
 
@@ -418,6 +440,9 @@ def _of_another_account(record: PurchaseRecord, rules: Rules) -> Attempt | None:
     if not rules.account:
         return None
     holding = [one for one in record.attempts if one.open or one.state == "done"]
+    if record.finished and not holding:
+        # Another task's file that was taken: as good as an attempt of ours.
+        holding = [Attempt(0.0, "done", account=record.result_account)]
     last = holding[-1] if holding else None
     return last if last and last.account not in ("", rules.account) else None
 

@@ -133,10 +133,23 @@ class Purchase:
         :raises UnreadableRecord: for a record that cannot be read; nothing was sent.
         :raises GrokError: when the server refused it; nothing was made.
         """
-        self.ledger = yield BlockingCall(self.ledgers.read)
-        self.was_read = True
+        yield from self._read()
         self.record = yield from self._find_record()
         return (yield from self._advance(Seen(now=(yield Now()))))
+
+    def _read(self) -> Flow[None]:
+        self.ledger = yield BlockingCall(self.ledgers.read)
+        self.was_read = True
+
+    def _read_patiently(self) -> Flow[None]:
+        """Read the ledger of what is paid for, a few times over three minutes."""
+        for pause in WRITE_PAUSES:
+            try:
+                return (yield from self._read())
+            except StoreUnavailable as error:
+                self.log.warning("%s", error)
+            yield Sleep(pause)
+        return (yield from self._read())
 
     def _keys(self, generation: int) -> list[str]:
         return [self.identity.key(digest, self.reuse, generation) for digest in self.digests]
@@ -147,16 +160,17 @@ class Purchase:
         generation = self._generation(current) if current else (yield from self._lost_generation())
         keys = self._keys(generation)
         known = next((record for key in keys if (record := self.ledger.find(key))), None)
-        if known:
-            return known
-        if current:
-            self._tell_why_new(current, generation)
         name = marked_name(
             keys[0],
             filename=self.request.filename,
             default=default_stem(self.identity),
             extension=self.request.extension,
         )
+        if known:
+            # Of a record that the store lost, only the key and the cost are known.
+            return known if known.name else dataclasses.replace(known, name=name)
+        if current:
+            self._tell_why_new(current, generation)
         return PurchaseRecord(keys[0], self.request.kind, name, generation, self.identity.max_tries)
 
     def _generation(self, current: PurchaseRecord) -> int:
@@ -193,6 +207,9 @@ class Purchase:
     def _advance(self, seen: Seen, cause: errors.GrokError | None = None) -> Flow[PurchaseState]:
         """Observe, decide and act until there is a job to wait for, or a result."""
         state: PurchaseState | None = None
+        if self.record.last and self.record.last.at > seen.now:
+            # Another worker's clock was ahead of this one's: no wait becomes longer by that.
+            self.record = self.record.with_last(at=seen.now)
         while True:
             seen = dataclasses.replace(seen, now=(yield Now()))
             step = decide(self.record, seen, self.rules)
@@ -212,11 +229,20 @@ class Purchase:
                 raise (yield from self._leave(step.until, cause))
             elif isinstance(step, steps.Stop):
                 raise ForeignAccount(step.why)
+            elif isinstance(step, steps.Refused):
+                raise self._refused_before()
             else:
                 bought = yield from self._buy(seen)
                 if isinstance(bought, PurchaseState):
                     return bought
                 cause, seen = bought, Seen(now=seen.now, same_team=seen.same_team)
+
+    def _refused_before(self) -> errors.JobModerated:
+        last = self.record.attempts[-1]
+        words = "an earlier try's result was withheld by content moderation; clear the task to ask anew"
+        return errors.JobModerated(
+            self.record.kind, last.job_id or "(answered at once)", "content-moderated", words, True, last.ticks
+        )
 
     def _check_files(self, seen: Seen) -> Flow[tuple[Seen, PurchaseState | None]]:
         rows = yield from self.reattachment.recorded_files(self.record)
@@ -270,14 +296,15 @@ class Purchase:
         return dataclasses.replace(seen, job="again"), None
 
     def _look_by_key(self, seen: Seen) -> Flow[Seen]:
+        began: float = yield Now()
         found = yield from self.reattachment.by_key(
             self.record, list(dict.fromkeys([self.record.key, *self._keys(self.record.generation)]))
         )
-        now: float = yield Now()
         return dataclasses.replace(
             seen,
-            began=now if seen.began is None else seen.began,
+            began=began if seen.began is None else seen.began,
             looked=True,
+            looked_at=began,
             found=tuple(found) if found else None,
             same_team=True if found else seen.same_team,
         )
@@ -529,8 +556,7 @@ class Purchase:
         """
         if not job_id:
             return (yield from self.submit())
-        self.ledger = yield BlockingCall(self.ledgers.read)
-        self.was_read = True
+        yield from self._read_patiently()
         now: float = yield Now()
         current = self.ledger.current
         if current is None or not current.last or current.last.job_id != job_id:
@@ -671,7 +697,9 @@ class Purchase:
         if not (last and last.job_id and any(isinstance(row, NotStored) for row in bought.rows)):
             rows = [row.row() for row in bought.rows]
             result = {"files": rows, "ticks": bought.ticks, "estimated": bought.estimated, "seconds": bought.seconds}
-            self.record = dataclasses.replace(self.record, result=result, max_tries=self.identity.max_tries)
+            self.record = dataclasses.replace(
+                self.record, result=result, result_account=self.account, max_tries=self.identity.max_tries
+            )
             # Under `always` what was found may be another task's, and an unknown outcome of ours still open.
             settles = not (self.reuse == "always" and last and last.state in ("intended", "unknown"))
             if last and last.state != "done" and settles:

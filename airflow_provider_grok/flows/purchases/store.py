@@ -195,6 +195,7 @@ def record_to_json(record: PurchaseRecord) -> dict[str, Any]:
         "result": record.result,
         "sent": bool(record.attempts),
         "earlier": [asdict(attempt) for attempt in record.attempts[:-1]],
+        "result_account": record.result_account,
         "searching_since": record.searching_since,
         "passed_over": list(record.passed_over),
     }
@@ -227,6 +228,7 @@ def record_from_json(where: str, value: Any) -> PurchaseRecord:
             searching_since=None if value.get("searching_since") is None else float(value["searching_since"]),
             passed_over=tuple(_text(one) for one in value.get("passed_over") or ()),
             spent=_whole(value.get("spent", 0)),
+            result_account=_text(value.get("result_account", "")),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(where, f"it is damaged ({type(error).__name__}: {error})") from None
