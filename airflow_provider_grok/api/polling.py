@@ -3,7 +3,7 @@
 | a poll showed                                   | decision                                                      |
 |-------------------------------------------------|---------------------------------------------------------------|
 | a job that has ended                            | done or failed                                                |
-| 200 with an error body and no status            | believed at the third in a row                                |
+| 200 with an error body and no status            | believed after three in a row and half a minute               |
 | 400 that speaks of moderation                   | failed                                                        |
 | any other 400 (413, 415, 422)                   | believed after more than three in a row and half a minute     |
 | 404                                             | poll again until the deadline: what was given does not vanish |
@@ -148,7 +148,7 @@ class PollingState:
     :param name: name under which the result is stored, for the error.
     """
 
-    __slots__ = ("budget", "deadline", "job", "name", "note", "poll_interval")
+    __slots__ = ("budget", "deadline", "job", "name", "note", "odd_since", "poll_interval")
 
     def __init__(
         self, job: Job, deadline: float | None = None, poll_interval: float | None = None, name: str = ""
@@ -156,6 +156,7 @@ class PollingState:
         self.job, self.deadline, self.poll_interval, self.name = job, deadline, poll_interval, name
         self.budget = ErrorBudget()
         self.note = ""
+        self.odd_since = 0.0
 
     def on_status(self, progress: Progress, now: float) -> Decision:
         """Take in a poll that was answered.
@@ -169,6 +170,9 @@ class PollingState:
         else:
             believed = self.budget.record_success(progress) or progress.refused
             self.budget.refused = 0
+            if progress.odd and not isinstance(progress.failure, errors.JobModerated):
+                self.odd_since = now if self.budget.odd == 1 else self.odd_since
+                believed = believed and now - self.odd_since >= PASSING_SECONDS
         if believed:
             return Decision("failed" if progress.failure else "done", now, replace(progress, odd=False))
         # An empty answer is no news, and does not make the last one old.

@@ -56,8 +56,8 @@ class Attempt:
     :param ticks: what it was billed, by the server's own word.
     :param billed: of a failed one: whether it was billed; None where nobody knows.
     :param moderated: whether the content rules took its result.
-    :param searched: of an intended one: it was looked for all of `recovery_wait`, and nothing was found.
-    :param limited: it ended with a 429 that was not the API's own: looked for, and then taken for a refusal.
+    :param searched: of an intended or limited one: it was looked for long enough, and left no trace.
+    :param limited: it ended with a 429 that was not the API's own.
     """
 
     at: float
@@ -87,7 +87,7 @@ class Attempt:
     @property
     def counts_for_cap(self) -> int:
         """Ticks that count against `max_cost_usd`: none of an attempt that left no trace."""
-        return 0 if self.state == "intended" and self.searched else self.may_have_cost
+        return 0 if self.searched else self.may_have_cost
 
     @property
     def estimated(self) -> bool:
@@ -169,9 +169,8 @@ class PurchaseRecord:
 
 
 def _after_search(attempt: Attempt) -> Attempt:
-    if attempt.state == "intended":
-        return replace(attempt, searched=True)
-    return replace(attempt, state="refused") if attempt.state == "unknown" and attempt.limited else attempt
+    traceless = attempt.state == "intended" or (attempt.state == "unknown" and attempt.limited)
+    return replace(attempt, searched=True) if traceless else attempt
 
 
 @dataclass(frozen=True)

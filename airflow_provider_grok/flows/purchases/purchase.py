@@ -451,8 +451,13 @@ class Purchase:
         start: float = yield Now()
         # The wait for the rate is here, and not in the retry rule of single calls: it lasts until the task's timeout.
         call = dataclasses.replace(self.request.to_send(self.record.name), attempts=1)
-        refusals = 0
+        refusals = sendings = 0
         while True:
+            if sendings:
+                # What may have been made is looked for from the moment of the last sending on.
+                self.record = self.record.with_last(at=(yield Now()))
+                yield from self._save(paid=False)
+            sendings += 1
             try:
                 return (yield from call)
             except errors.RateLimited as error:
