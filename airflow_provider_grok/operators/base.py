@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -45,19 +43,6 @@ class GrokOperator(BaseOperator):
             for key, value in values.items():
                 told = {**value, "grok_conn_id": self.grok_conn_id} if key == "receipt" else value
                 context["ti"].xcom_push(key=key, value=told)
-
-
-@contextmanager
-def translate_errors() -> Iterator[None]:
-    """Fail a task at once where a retry would only fail, or pay, again; let Airflow retry where it may help."""
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException
-
-    from airflow_provider_grok.api.errors import GrokError
-
-    try:
-        yield
-    except GrokError as error:
-        raise (AirflowFailException if error.permanent else AirflowException)(str(error)) from error
 
 
 def receipt(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_grok.hooks.errors import translate_errors
 from airflow_provider_grok.links import GrokPublicLink
-from airflow_provider_grok.operators.base import GrokOperator, receipt, translate_errors
+from airflow_provider_grok.operators.base import GrokOperator, receipt
 from airflow_provider_grok.operators.values import flat, given, in_shape, named, truth
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from airflow.sdk import conf
 
+from airflow_provider_grok.hooks.errors import translate_errors
 from airflow_provider_grok.links import GrokPublicLink
-from airflow_provider_grok.operators.base import GrokOperator, count_cost, receipt, translate_errors
+from airflow_provider_grok.operators.base import GrokOperator, count_cost, receipt
 from airflow_provider_grok.operators.values import refuse_secret
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
+from airflow_provider_grok.hooks.errors import translate_errors
 from airflow_provider_grok.links import GrokConsoleLink, GrokPublicLink
-from airflow_provider_grok.operators.base import GrokOperator, receipt, translate_errors
+from airflow_provider_grok.operators.base import GrokOperator, receipt
 from airflow_provider_grok.operators.values import given
 
 if TYPE_CHECKING:

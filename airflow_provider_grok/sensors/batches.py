@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 
+from airflow_provider_grok.hooks.errors import translate_errors
 from airflow_provider_grok.links import GrokConsoleLink
-from airflow_provider_grok.operators.base import translate_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_grok.operators.base import translate_errors
+from airflow_provider_grok.hooks.errors import translate_errors
 from airflow_provider_grok.operators.values import given
 
 if TYPE_CHECKING:

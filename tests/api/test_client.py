@@ -195,9 +195,14 @@ def test_no_log_shows_the_key_a_header_or_the_query_of_a_link(
     assert f"GET {server.url}/a answered 200 (req-1)." in caplog.text
 
 
-def test_what_others_ask_with_httpx_is_logged_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_others_ask_with_httpx_is_logged_as_ever(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import httpx
 
+    # Airflow's own logging, where it was configured before, may have silenced the library.
+    monkeypatch.setattr(logging.getLogger("httpx"), "disabled", False)
+    monkeypatch.setattr(logging.getLogger("httpx"), "level", logging.NOTSET)
     with caplog.at_level(logging.INFO), HostileServer(answer(FOUND)) as server:
         wire.run(Endpoint(server.url, "k"), files.get("file_1"))
         httpx.get(f"{server.url}/other")

@@ -6,7 +6,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from airflow_provider_grok.api import errors
-from airflow_provider_grok.operators.base import receipt, translate_errors
+from airflow_provider_grok.hooks.errors import translate_errors
+from airflow_provider_grok.operators.base import receipt
 
 FINAL = [
     errors.InvalidRequest("x"),
