@@ -230,14 +230,16 @@ def test_captions_that_go_with_file_ids_outlast_a_moderated_picture(
     run = share(ids, captions=captions(ids))
     urls = run.execute()
     review = run.xcom["review_markdown"]
-    assert review.index("### 1. one") < review.index(urls[0]) < review.index("### 2. three") < review.index(urls[1])
+    # Three across: the pictures in one row, what belongs to each below it.
+    assert review.index(f"![one]({urls[0]})") < review.index(f"![three]({urls[1]})")
+    assert review.index("**1** · one") < review.index("**2** · three")
 
 
 def test_the_caption_of_a_hole_in_the_list_of_files_is_left_out(sandbox: Sandbox, store: Store) -> None:
     run = share([store(shade=0), None, store(shade=1)], captions=["one", "two", "three"])
     run.execute()
     assert "two" not in run.xcom["review_markdown"]
-    assert "### 2. three" in run.xcom["review_markdown"]
+    assert "**2** · three" in run.xcom["review_markdown"]
 
 
 def test_nothing_to_share_is_nothing(sandbox: Sandbox) -> None:
