@@ -31,14 +31,14 @@ def batch(requests: int, **terms: Any) -> None:
 
 with DAG("order_edits", **DAG_TERMS):
     photo = GrokUploadOperator(task_id="upload", source=str(PHOTO))
-    edit = GrokImagineEditOperator.partial(task_id="work", image=photo.output, deferrable=True)
+    edit = GrokImagineEditOperator.partial(task_id="work", image=photo.output, deferrable=True, defer_after=0)
     edit.expand(prompt=[f"the same cup, as painted on day {day}" for day in range(1, 21)])
 
 with DAG("order_hold", **DAG_TERMS):
     GrokImagineGenerateOperator(deferrable=False, **PICTURE)
 
 with DAG("order_wait", **DAG_TERMS):
-    GrokImagineGenerateOperator(deferrable=True, **PICTURE)
+    GrokImagineGenerateOperator(deferrable=True, defer_after=0, **PICTURE)
 
 with DAG("order_batch", **DAG_TERMS):
     batch(3, deferrable=True)

@@ -228,7 +228,9 @@ async def buy_two(**context: Any) -> list[str]:
 def _work(kind: str, **more: Any) -> None:
     """The task that dies."""
     common: dict[str, Any] = {"task_id": "work", "pre_execute": doomed(kind), **more}
-    picture: dict[str, Any] = {"prompt": CASE, "filename": f"{CASE}.jpg", **common}
+    # What is to be seen of a deferrable task is its deferral.
+    at_once = {"defer_after": 0} if more.get("deferrable") else {}
+    picture: dict[str, Any] = {"prompt": CASE, "filename": f"{CASE}.jpg", **at_once, **common}
     if kind == "edit":
         GrokImagineEditOperator(image="{{ dag_run.conf['image'] }}", **picture)
     elif kind == "generate":

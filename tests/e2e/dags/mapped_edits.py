@@ -23,7 +23,7 @@ PROMPTS = [f"the same cup, as painted on day {day}" for day in range(1, 21)]
 def mapped_edits() -> None:
     """Upload, then edit once per prompt."""
     upload = GrokUploadOperator(task_id="upload", source=str(PHOTO))
-    edit = GrokImagineEditOperator.partial(task_id="edit", image=upload.output, deferrable=True)
+    edit = GrokImagineEditOperator.partial(task_id="edit", image=upload.output, deferrable=True, defer_after=0)
     edit.expand(prompt=PROMPTS)
 
 

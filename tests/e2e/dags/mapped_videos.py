@@ -23,7 +23,9 @@ PROMPTS = [f"steam rises over the cup, take {take}" for take in range(1, 21)]
 def mapped_videos() -> None:
     """Upload, then animate once per prompt."""
     upload = GrokUploadOperator(task_id="upload", source=str(PHOTO))
-    animate = GrokImagineVideoOperator.partial(task_id="animate", image=upload.output, duration=2, deferrable=True)
+    animate = GrokImagineVideoOperator.partial(
+        task_id="animate", image=upload.output, duration=2, deferrable=True, defer_after=0
+    )
     animate.expand(prompt=PROMPTS)
 
 

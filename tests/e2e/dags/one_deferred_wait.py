@@ -10,7 +10,7 @@ from airflow_provider_grok.operators.images import GrokImagineGenerateOperator
 @dag(schedule=None, catchup=False)
 def one_deferred_wait() -> None:
     """Generate, deferred."""
-    GrokImagineGenerateOperator(task_id="generate", prompt="a cup of coffee", deferrable=True)
+    GrokImagineGenerateOperator(task_id="generate", prompt="a cup of coffee", deferrable=True, defer_after=0)
 
 
 one_deferred_wait()

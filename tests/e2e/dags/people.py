@@ -33,14 +33,14 @@ DAG_TERMS: dict[str, Any] = {
 }
 
 with DAG("people_wait", **DAG_TERMS):
-    GrokImagineGenerateOperator(prompt=f"{PROMPT} {WISH}", deferrable=True, **TERMS)
+    GrokImagineGenerateOperator(prompt=f"{PROMPT} {WISH}", deferrable=True, defer_after=0, **TERMS)
 
 with DAG("people_hold", **DAG_TERMS):
     GrokImagineGenerateOperator(prompt=f"{PROMPT} {WISH}", deferrable=False, **TERMS)
 
 with DAG("people_map", **DAG_TERMS):
     views = [f"{PROMPT} {view}" for view in VIEWS]
-    GrokImagineGenerateOperator.partial(deferrable=True, **TERMS).expand(prompt=views)
+    GrokImagineGenerateOperator.partial(deferrable=True, defer_after=0, **TERMS).expand(prompt=views)
 
 with DAG("people_batch", **DAG_TERMS):
     batch = GrokBatchOperator(
