@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_grok.api import batches, errors, files, outcomes
 from airflow_provider_grok.api.call import Flow, Now, Sleep
 from airflow_provider_grok.api.kinds import KINDS
+from airflow_provider_grok.flows.batches.expiry import results_ended
 from airflow_provider_grok.flows.batches.record import BatchRecord
 from airflow_provider_grok.flows.batches.requests import Entry, kind_and_body
 from airflow_provider_grok.flows.batches.rows import IdScheme, RowIds, mark_in, row_mark
@@ -147,7 +148,14 @@ class BatchReattachment:
         """Those of some failed rows that buying again would not better; waits until all of them are told of."""
         start: float = yield Now()
         while True:
-            found = {one.id: one for one in (yield from outcomes.listing(batch.batch_id)) if one.id in failed}
+            results = yield from self._results(batch)
+            if results is None:
+                self.log.warning(
+                    "Why %d requests of batch %s failed has ended with it: they are bought again.",
+                    *(len(failed), batch.batch_id),
+                )
+                return set()
+            found = {one.id: one for one in results if one.id in failed}
             now: float = yield Now()
             if len(found) == len(failed):
                 return {id for id, one in found.items() if one.error is not None and one.error.permanent}
@@ -164,10 +172,25 @@ class BatchReattachment:
         unsure = {wire for wire in done if row_mark(wire) not in stored}
         gone: set[str] = set()
         if unsure:
-            for one in (yield from outcomes.listing(batch.batch_id)):
+            results = yield from self._results(batch)
+            if results is None:
+                gone = unsure
+            for one in results or ():
                 if one.id in unsure and (yield from self._is_gone(one)):
                     gone.add(one.id)
         return [wire for wire in done if wire not in gone]
+
+    def _results(self, batch: batches.Batch) -> Flow[list[outcomes.Outcome] | None]:
+        """A batch's results so far; None where they have ended with it."""
+        try:
+            return (yield from outcomes.listing(batch.batch_id))
+        except errors.NotFound as absent:
+            if (yield from results_ended(batch.batch_id)):
+                return None
+            raise errors.GrokError(
+                f"The results of batch {batch.batch_id} are not found now ({absent.brief}). Another try looks again. "
+                "Nothing was sent."
+            ) from absent
 
     def _is_gone(self, outcome: outcomes.Outcome) -> Flow[bool]:
         """Whether a file that the server stored exists no longer; what lies on a link is not judged here."""
