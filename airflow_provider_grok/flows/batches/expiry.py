@@ -17,9 +17,7 @@ def results_ended(batch_id: str) -> Flow[bool]:
     """
     start: float = yield Now()
     batch = yield from batches.get(batch_id)
-    # With a bare date, a batch may end at any time of that day.
-    end = batches.moment(batch.expire_time)
-    if end is None or start < end:
+    if not batch.may_have_ended(start):
         return False
     now = start
     while now < start + STAY:

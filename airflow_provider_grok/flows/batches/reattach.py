@@ -38,12 +38,14 @@ class HeldRows:
     :param in_batch: the batch that holds a row, by its id on the wire.
     :param in_files: the stored files of a row that no batch holds.
     :param present: all ids on the wire in each batch, in the batch's own order.
+    :param ended: batches whose results have ended, though a bare date leaves them some hours more.
     """
 
     batches: list[batches.Batch] = field(default_factory=list)
     in_batch: dict[str, str] = field(default_factory=dict)
     in_files: dict[str, list[str]] = field(default_factory=dict)
     present: dict[str, list[str]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
 
     def __contains__(self, wire_id: object) -> bool:
         return wire_id in self.in_batch or wire_id in self.in_files
@@ -123,6 +125,9 @@ class BatchReattachment:
         self.held.present[batch.batch_id] = [one.batch_request_id for one in found]
         now: float = yield Now()
         status = batch.status(now)
+        if status == "running" and batch.may_have_ended(now) and (yield from self._results(batch)) is None:
+            self.held.ended.add(batch.batch_id)
+            status = "expired"
         mine = [one for one in found if one.batch_request_id in self.entries]
         failed = {one.batch_request_id for one in mine if one.state == "failed"}
         settled = (yield from self._refused_for_good(batch, failed)) if failed and status != "running" else failed

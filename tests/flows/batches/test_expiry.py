@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -9,6 +11,7 @@ from airflow_provider_grok.sandbox.server import Sandbox
 from tests.airflow_task import Time
 from tests.batch_run import Settle, persisting, rows_of, submission
 from tests.flows.batches.test_changed_lists import charged, rows
+from tests.proxy import Proxy
 
 ADD = "/v1/batches/*/requests"
 DAYS = 2 * 86_400
@@ -73,3 +76,24 @@ def test_a_passing_404_of_results_ends_nothing(sandbox: Sandbox, time: Time) -> 
     run = persisting(batch)
     assert len(run.execute()) == 3
     assert run.receipt["usage"]["estimated"] is False
+
+
+def test_rows_that_wait_in_a_batch_whose_results_have_ended_are_bought_again(
+    sandbox: Sandbox, settle: Settle, proxy: Proxy, time: Time
+) -> None:
+    """A bare date leaves the batch some hours more by its own words, and it takes nothing any more."""
+    settle(batch_seconds=3600)
+    run = submission(rows(3))
+    first = run.execute()
+
+    def ends_today(status: int, document: Any) -> tuple[int, Any]:
+        for one in document.get("batches", [document]):
+            if one.get("batch_id") == first:
+                one["expire_time"] = one["create_time"]
+        return status, document
+
+    gone = {"code": "not-found", "error": "The results of this batch have expired."}
+    proxy.answer("GET", f"/v1/batches/{first}/results", lambda status, document: (404, gone))
+    proxy.answer("GET", "/v1/batches*", ends_today)
+    assert run.execute() != first
+    assert run.receipt["counts"] == {"requests": 3, "added": 3}
