@@ -83,6 +83,14 @@ class Batch(ApiModel):
         """Unix seconds after which it is surely over; a bare date counts to the end of its day."""
         return moment(self.expire_time, end_of_day=True)
 
+    def may_have_ended(self, now: float) -> bool:
+        """Whether it may be over: with a bare date, it may end at any time of that day.
+
+        :param now: unix seconds.
+        """
+        first = moment(self.expire_time)
+        return first is not None and now >= first
+
     @property
     def ticks(self) -> int | None:
         """What it has cost so far, where the server says so."""

@@ -9,8 +9,8 @@ import pytest
 from tests.model.batch_run import play, told
 
 RUNS, BLOCKS = 150, 5
-#: Batches outlive the run, and no payload is too large: what is found without these is not mended yet.
-FIXED: dict[str, Any] = {"batch_life": 14 * 86_400.0, "batch_chunk": 1000, "row_never": 0.0}
+#: A row that is never done is bought again by a person who clears the task after its batch has ended: not played here.
+FIXED: dict[str, Any] = {"row_never": 0.0}
 #: What no run may come to, however the server behaves.
 NEVER = {"paid twice", "over the cap", "hangs", "wrong rows", "wrong result"}
 

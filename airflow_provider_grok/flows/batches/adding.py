@@ -7,7 +7,7 @@ means that it is there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_grok.api import batch_requests, batches, errors
@@ -27,6 +27,7 @@ class RowAdder:
     :param record: the task's record, in which every chunk is noted before it is sent.
     :param part: the batch's entry in it.
     :param prices: estimate of each request in ticks, by its id on the wire; None: not known.
+    :param there: ids on the wire of requests that it lists already.
     :param write: writes the record.
     :param log: where to tell what happens.
     """
@@ -38,12 +39,15 @@ class RowAdder:
         part: SubmittedPart,
         prices: Mapping[str, int | None],
         *,
+        there: Collection[str] = (),
         write: Callable[[BatchRecord], None],
         log: logging.Logger | Any,
     ) -> None:
         self.batch_id, self.record, self.part, self.prices = batch_id, record, part, prices
         self.write, self.log = write, log
         self.added = 0
+        # An earlier try noted these; a list that is short does not prove that they never arrived.
+        self.there, self.before = set(there), (part.count, part.ticks)
         self.sent: set[str] = set()
         self.present: list[str] = []
         self._lost: errors.GrokError | None = None
@@ -74,9 +78,10 @@ class RowAdder:
             f"{ROUNDS} times; the first that it lacks is {entry_id(lacking[0])}. Another try of this task goes on."
         )
 
-    def _send(self, chunk: Sequence[Entry]) -> Flow[None]:
+    def _send(self, chunk: Sequence[Entry], noted: Sequence[str] = ()) -> Flow[None]:
         start: float = yield Now()
-        yield from self._note(chunk)
+        # Only what this sending noted may be taken back: what an earlier round sent may be there.
+        new = [*noted, *(yield from self._note(chunk))]
         while True:
             try:
                 yield from batches.add(self.batch_id, chunk)
@@ -88,7 +93,7 @@ class RowAdder:
             except errors.NotFound as error:
                 now: float = yield Now()
                 if "batch" not in error.message.lower() or now >= start + STAY:
-                    yield from self._refused(chunk, error)
+                    yield from self._refused(chunk, new, error)
                     return
                 self.log.warning("Batch %s is not found yet: %s", self.batch_id, error.brief)
                 yield Sleep(SETTLING)
@@ -96,35 +101,38 @@ class RowAdder:
                 if error.status == 413 and len(chunk) > 1:
                     half = len(chunk) // 2
                     self.log.warning("%d requests are too much for one payload: sending halves.", len(chunk))
-                    self._take_back(chunk)
+                    self._take_back(chunk, new)
                     yield from self._send(chunk[:half])
                     yield from self._send(chunk[half:])
                 else:
-                    yield from self._refused(chunk, error)
+                    yield from self._refused(chunk, new, error)
                 return
 
-    def _note(self, chunk: Sequence[Entry]) -> Flow[None]:
-        """Write down what is about to be sent and what it may cost; sent again, it costs nothing more."""
+    def _note(self, chunk: Sequence[Entry]) -> Flow[list[str]]:
+        """Write down what is about to be sent for the first time and what it may cost; the answer is which."""
         new = [entry_id(entry) for entry in chunk if entry_id(entry) not in self.sent]
-        if not new:
-            return
-        self.sent.update(new)
-        self._count(new, 1)
-        yield BlockingCall(lambda: self.write(self.record))
+        if new:
+            self.sent.update(new)
+            self._count()
+            yield BlockingCall(lambda: self.write(self.record))
+        return new
 
-    def _take_back(self, chunk: Sequence[Entry]) -> None:
-        """Forget what was noted of a chunk that the server refused as a whole."""
-        refused = [entry_id(entry) for entry in chunk]
+    def _take_back(self, chunk: Sequence[Entry], noted: Sequence[str]) -> None:
+        """Forget what was noted for a sending of a chunk that the server refused as a whole."""
+        refused = [entry_id(entry) for entry in chunk if entry_id(entry) in noted]
         self.sent.difference_update(refused)
-        self._count(refused, -1)
+        self._count()
 
-    def _count(self, wire_ids: Sequence[str], sign: int) -> None:
-        prices = [self.prices.get(wire) for wire in wire_ids]
-        self.part.count += sign * len(wire_ids)
-        self.part.ticks += sign * sum(price or 0 for price in prices)
+    def _count(self) -> None:
+        """The batch takes an id once: it holds what it lists and what is sent, or what was noted, at the most."""
+        held = self.there | self.sent
+        prices = [self.prices.get(wire) for wire in held]
+        count, ticks = self.before
+        self.part.count = max(count, len(held))
+        self.part.ticks = max(ticks, sum(price or 0 for price in prices))
         self.part.priced &= None not in prices
 
-    def _refused(self, chunk: Sequence[Entry], error: errors.ApiError) -> Flow[None]:
+    def _refused(self, chunk: Sequence[Entry], noted: Sequence[str], error: errors.ApiError) -> Flow[None]:
         """Some of a chunk are there already, or the server takes none of it, so that the batch can never be whole."""
         duplicate = "duplicate" in error.message.lower()
         lacking = yield from self._lacking(chunk, expect_all=duplicate)
@@ -134,11 +142,11 @@ class RowAdder:
                     f"Batch {self.batch_id} says that it has requests of this list already ({error.brief}), and does "
                     "not list them yet. Another try looks again."
                 ) from error
-            self._take_back(chunk)
+            self._take_back(chunk, noted)
             self.added = len(self.sent)
             raise (yield from self._abandon(error)) from error
         if lacking:
-            yield from self._send(lacking)
+            yield from self._send(lacking, noted)
 
     def _lacking(self, entries: Sequence[Entry], *, expect_all: bool = False) -> Flow[list[Entry]]:
         """Which of some requests the batch has not; a list that may lag is read again for a minute.

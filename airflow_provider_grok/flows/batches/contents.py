@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_grok.api import batches, errors
-from airflow_provider_grok.api.call import Flow
+from airflow_provider_grok.api.call import Flow, Now
 from airflow_provider_grok.flows.batches.placement import PlacedRow, read_placement
-from airflow_provider_grok.flows.batches.reattach import whole_list
+from airflow_provider_grok.flows.batches.reattach import SPENT, whole_list
 from airflow_provider_grok.flows.batches.rows import RowBatchName, list_digest, user_id
 from airflow_provider_grok.flows.purchases.names import split_batch_name
 
@@ -80,12 +80,20 @@ def contents_of(batch_id: str, log: logging.Logger | Any) -> Flow[BatchContents]
         return (yield from _verbatim(batch))
     if batch.cancel_by_xai_message and not batch.state.num_requests:
         return BatchContents(batch, (batch.batch_id,), name, ())
+    placed: list[PlacedRow] | None = None
     if batch.state.num_requests:
-        wire_ids = [one.batch_request_id for one in (yield from whole_list(batch, log))]
+        listed = yield from whole_list(batch, log)
+        wire_ids = [one.batch_request_id for one in listed]
+        now: float = yield Now()
         if list_digest(wire_ids) == name.list_digest:
+            # What came to nothing here may have been bought again in another batch since.
+            came_to_nothing = any(one.state in ("failed", "cancelled") for one in listed)
+            if came_to_nothing or batch.status(now) in SPENT:
+                placed = yield from read_placement(name)
             rows = tuple(PlacedRow(user_id(wire), wire, batch.batch_id) for wire in wire_ids)
-            return BatchContents(batch, (batch.batch_id,), name, rows)
-    placed = yield from read_placement(name)
+            if placed is None:
+                return BatchContents(batch, (batch.batch_id,), name, rows)
+    placed = placed or (yield from read_placement(name))
     if placed is not None:
         others = dict.fromkeys(row.batch_id for row in placed if row.batch_id)
         return BatchContents(batch, tuple(_last(others, batch.batch_id)), name, tuple(placed))

@@ -118,6 +118,10 @@ class Persisting:
                 if results.troubles:
                     self.seen = dict.fromkeys(self.seen, -1)
             self.wake_after = wire.REAL_CLOCK.now() + self._until_next_sweep()
+        self.over |= results.ended
+        if isinstance(self.failure, errors.JobTimeout) and self.over.issuperset(pending):
+            # A bare date left the batch some hours more, and its results say that it is over.
+            self.failure = None
         self._report(pending)
         if is_over and not self.failure and self._is_lagging(contents):
             return False
@@ -370,6 +374,8 @@ class Persisting:
         own = list(self.states.values())[-1].status(now) if self.states else "running"
 
         def status(id: str) -> str:
+            if self.results and (places.get(id) or self.batch_id) in self.results.ended:
+                return "expired"
             batch = self.states.get(places.get(id) or "")
             return batch.status(now) if batch else own
 

@@ -8,7 +8,7 @@ several places, a placement file says where (`placement.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ class BatchPurchase:
         held = yield from self._held(listed, known)
         missing = [self._named(wire, entry) for wire, entry in self.entries.items() if wire not in held]
         if missing:
-            yield from self._price(missing, held)
+            yield from self._price(missing, held, from_file=store is not None)
         if store and missing:
             yield from self._submit_file(missing, store)
         else:
@@ -160,12 +160,12 @@ class BatchPurchase:
 
     # -- what it may cost ----------------------------------------------------------------------------------------------
 
-    def _price(self, missing: Sequence[Entry], held: HeldRows) -> Flow[None]:
+    def _price(self, missing: Sequence[Entry], held: HeldRows, *, from_file: bool) -> Flow[None]:
         asked: Sequence[Entry] = [entry for wire, entry in self.entries.items() if wire not in held]
         costs: list[int | None] = yield from self.request.appraise(asked)
         self.prices = dict(zip(self.entries, costs, strict=True))
         self._recount(held)
-        limit, spent = self.request.max_cost, self._ready.ticks
+        limit = self.request.max_cost
         if limit is None:
             return
         costs = [self.prices[entry_id(entry)] for entry in missing]
@@ -175,6 +175,9 @@ class BatchPurchase:
                 "models with known prices, or leave max_cost_usd out. Nothing was sent."
             )
         estimate = sum(cost or 0 for cost in costs)
+        now: float = yield Now()
+        target = None if from_file else self._target(missing, held, now)
+        spent = self._ready.ticks - min(estimate, self._noted(target, held))
         if spent + estimate > limit:
             before = f" after {prices.usd(spent):.4f} USD before" if spent else ""
             raise errors.CostLimit(
@@ -183,16 +186,26 @@ class BatchPurchase:
                 "or ask for less. Nothing was sent."
             )
 
+    def _listed(self, batch_id: str, held: HeldRows) -> list[str]:
+        """What a batch of this list holds as far as it is listed, where one part of the record tells of it alone."""
+        parts = [part for part in self._ready.parts if part.batch_id == batch_id]
+        alone = all(part.list_digest == self.list_digest for part in parts)
+        return held.present.get(batch_id, []) if alone else []
+
     def _recount(self, held: HeldRows) -> None:
-        """Take back what was noted before it was sent, and never arrived: it is sent to the same batch now."""
+        """Raise what the record says of a batch that holds more; a short list may lag, and takes nothing off."""
         for part in self._ready.parts:
-            present = held.present.get(part.batch_id or "")
-            if present is None or len(present) >= part.count:
-                continue
-            if part.list_digest == self.list_digest and part.count:
-                part.count, part.ticks = len(present), sum(self.prices.get(wire) or 0 for wire in present)
-            elif not present:
-                part.count = part.ticks = 0
+            listed = self._listed(part.batch_id or "", held)
+            part.count = max(part.count, len(listed))
+            part.ticks = max(part.ticks, self._ticks(listed))
+
+    def _ticks(self, wire_ids: Iterable[str]) -> int:
+        return sum(self.prices.get(wire) or 0 for wire in wire_ids)
+
+    def _noted(self, target: batches.Batch | None, held: HeldRows) -> int:
+        """Ticks of what was noted for a batch and is not listed there: it may be sent again, and is paid for once."""
+        own = [part for part in self._ready.parts if target and part.batch_id == target.batch_id]
+        return sum(max(0, part.ticks - self._ticks(self._listed(part.batch_id or "", held))) for part in own[-1:])
 
     # -- making the batch ----------------------------------------------------------------------------------------------
 
@@ -212,6 +225,7 @@ class BatchPurchase:
             record,
             part,
             self.prices,
+            there=self._listed(target.batch_id, held),
             write=self._save,
             log=self.log,
         )
@@ -236,7 +250,8 @@ class BatchPurchase:
             return own[0] if own else None
         for batch in own:
             taken = set(held.present.get(batch.batch_id, ()))
-            is_open = batch.status(now) not in SPENT and not batch.input_file_id
+            is_over = batch.status(now) in SPENT or batch.batch_id in held.ended
+            is_open = not is_over and not batch.input_file_id
             # A batch takes no id twice: what failed in it has to go into another one of the same name.
             if is_open and self.scheme.is_fillable(batch.name) and not taken & {entry_id(one) for one in missing}:
                 return batch
@@ -270,9 +285,10 @@ class BatchPurchase:
         own = self.batch.batch_id
         if missing and not held.present.get(own):
             held.present[own] = yield from batches.request_order(own)
-        if held.present.get(own) == list(self.entries):
-            return
         sent = {entry_id(entry) for entry in missing}
+        elsewhere = any(held.in_batch.get(wire) != own for wire in self.entries if wire not in sent)
+        if held.present.get(own) == list(self.entries) and not elsewhere:
+            return
         rows = [
             PlacedRow(
                 entry_id(entry),

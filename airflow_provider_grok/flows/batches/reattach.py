@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_grok.api import batches, errors, files, outcomes
 from airflow_provider_grok.api.call import Flow, Now, Sleep
 from airflow_provider_grok.api.kinds import KINDS
+from airflow_provider_grok.flows.batches.expiry import results_ended
 from airflow_provider_grok.flows.batches.record import BatchRecord
 from airflow_provider_grok.flows.batches.requests import Entry, kind_and_body
 from airflow_provider_grok.flows.batches.rows import IdScheme, RowIds, mark_in, row_mark
@@ -37,12 +38,14 @@ class HeldRows:
     :param in_batch: the batch that holds a row, by its id on the wire.
     :param in_files: the stored files of a row that no batch holds.
     :param present: all ids on the wire in each batch, in the batch's own order.
+    :param ended: batches whose results have ended, though a bare date leaves them some hours more.
     """
 
     batches: list[batches.Batch] = field(default_factory=list)
     in_batch: dict[str, str] = field(default_factory=dict)
     in_files: dict[str, list[str]] = field(default_factory=dict)
     present: dict[str, list[str]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
 
     def __contains__(self, wire_id: object) -> bool:
         return wire_id in self.in_batch or wire_id in self.in_files
@@ -122,6 +125,9 @@ class BatchReattachment:
         self.held.present[batch.batch_id] = [one.batch_request_id for one in found]
         now: float = yield Now()
         status = batch.status(now)
+        if status == "running" and batch.may_have_ended(now) and (yield from self._results(batch)) is None:
+            self.held.ended.add(batch.batch_id)
+            status = "expired"
         mine = [one for one in found if one.batch_request_id in self.entries]
         failed = {one.batch_request_id for one in mine if one.state == "failed"}
         settled = (yield from self._refused_for_good(batch, failed)) if failed and status != "running" else failed
@@ -147,7 +153,14 @@ class BatchReattachment:
         """Those of some failed rows that buying again would not better; waits until all of them are told of."""
         start: float = yield Now()
         while True:
-            found = {one.id: one for one in (yield from outcomes.listing(batch.batch_id)) if one.id in failed}
+            results = yield from self._results(batch)
+            if results is None:
+                self.log.warning(
+                    "Why %d requests of batch %s failed has ended with it: they are bought again.",
+                    *(len(failed), batch.batch_id),
+                )
+                return set()
+            found = {one.id: one for one in results if one.id in failed}
             now: float = yield Now()
             if len(found) == len(failed):
                 return {id for id, one in found.items() if one.error is not None and one.error.permanent}
@@ -164,10 +177,25 @@ class BatchReattachment:
         unsure = {wire for wire in done if row_mark(wire) not in stored}
         gone: set[str] = set()
         if unsure:
-            for one in (yield from outcomes.listing(batch.batch_id)):
+            results = yield from self._results(batch)
+            if results is None:
+                gone = unsure
+            for one in results or ():
                 if one.id in unsure and (yield from self._is_gone(one)):
                     gone.add(one.id)
         return [wire for wire in done if wire not in gone]
+
+    def _results(self, batch: batches.Batch) -> Flow[list[outcomes.Outcome] | None]:
+        """A batch's results so far; None where they have ended with it."""
+        try:
+            return (yield from outcomes.listing(batch.batch_id))
+        except errors.NotFound as absent:
+            if (yield from results_ended(batch.batch_id)):
+                return None
+            raise errors.GrokError(
+                f"The results of batch {batch.batch_id} are not found now ({absent.brief}). Another try looks again. "
+                "Nothing was sent."
+            ) from absent
 
     def _is_gone(self, outcome: outcomes.Outcome) -> Flow[bool]:
         """Whether a file that the server stored exists no longer; what lies on a link is not judged here."""

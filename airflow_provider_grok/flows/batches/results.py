@@ -16,15 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_grok.api import errors, files, outcomes, wire
+from airflow_provider_grok.api import batches, errors, files, outcomes, wire
 from airflow_provider_grok.api.call import BlockingCall, Flow, Now
 from airflow_provider_grok.api.endpoint import Endpoint
 from airflow_provider_grok.api.storage import SHORTEST_LIFE
 from airflow_provider_grok.flows.batches.contents import BatchContents
+from airflow_provider_grok.flows.batches.expiry import results_ended
 from airflow_provider_grok.flows.batches.manifest import Row, State, StoredResultFile
 from airflow_provider_grok.flows.batches.media import EXTENSIONS, decoded, ending_of, in_users_words, state_of
 from airflow_provider_grok.flows.batches.placement import PlacedRow
-from airflow_provider_grok.flows.batches.rows import row_filename
+from airflow_provider_grok.flows.batches.rows import mark_in, row_filename, row_mark
 from airflow_provider_grok.flows.files.destination import exists, put
 from airflow_provider_grok.flows.files.result_store import ResultStore, StoredResult, with_link
 from airflow_provider_grok.flows.purchases.key import digest_of
@@ -39,6 +40,8 @@ DEAD_LINK = (
     "the start of the batch, never behind a sensor; buy this one again."
 )
 GONE = "the server stored it, but its file is gone ({}). It was deleted or has expired; buy this one again."
+ENDED = "the batch's results have ended with it, and no stored file bears this request's name; buy this one again."
+FAILED = "the server made nothing; why has ended with the batch's results."
 #: How a stored result that an answer names becomes a row.
 Believing = Callable[[files.FileOutput], Flow[StoredResult]]
 
@@ -78,6 +81,7 @@ class BatchResultStore:
     renewed: bool = False
     on_links: bool = False
     twins: frozenset[str] = frozenset()
+    ended: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         name, batch = self.contents.name, self.contents.batch
@@ -133,6 +137,57 @@ class BatchResultStore:
         return Row(placed.id, "kept", tuple(kept), 0)
 
     async def _sweep_one(self, batch_id: str, note: Callable[[], None], believe: Believing) -> None:
+        if batch_id not in self.ended:
+            try:
+                await self._sweep_results(batch_id, note, believe)
+                return
+            except errors.NotFound:
+                if not await wire.arun(self.endpoint, results_ended(batch_id)):
+                    raise
+            self.log.warning("The results of batch %s have ended with it: looking for its stored files.", batch_id)
+            self.ended.add(batch_id)
+        # What the server stored since the sweep before is looked for too.
+        self.stored = None
+        await self._list_stored()
+        for one in await wire.arun(self.endpoint, batches.metadata(batch_id)):
+            known = self.rows.get(self.contents.user_id(one.batch_request_id))
+            if known is None and self.contents.holds(batch_id, one.batch_request_id):
+                await self._keep_ended(one)
+        await asyncio.to_thread(note)
+
+    async def _keep_ended(self, request: batches.Metadata) -> None:
+        """What is left of a request whose result has ended with its batch."""
+        id = self.contents.user_id(request.batch_request_id)
+        if request.state == "failed":
+            self.rows[id] = Row(id, "failed", reason=FAILED)
+        if request.state != "succeeded":
+            return
+        placed = PlacedRow(id, request.batch_request_id, None, tuple(self._files_of(request.batch_request_id)))
+        try:
+            row = await wire.arun(self.endpoint, self._ended_row(placed))
+        except errors.GrokError as error:
+            self.troubles[id], self.ticks[id] = error, None
+            return
+        self.troubles.pop(id, None)
+        self.rows[id] = row
+
+    def _ended_row(self, placed: PlacedRow) -> Flow[Row]:
+        if placed.file_ids:
+            return replace((yield from self._stored_row(placed)), cost_in_usd_ticks=None)
+        there = (yield from self._found_at_destination(placed.wire_id, 0)) if self.destination is not None else None
+        return Row(placed.id, "kept", (there,)) if there else Row(placed.id, "lost", reason=ENDED)
+
+    def _files_of(self, wire_id: str) -> list[str]:
+        """The stored files of a request, by their names, oldest first."""
+        names = {
+            self._result_name(wire_id, extension, number) for extension in EXTENSIONS.values() for number in range(10)
+        }
+        mark = row_mark(wire_id) if self.contents.name else None
+        found = (self.stored or {}).items()
+        ids = [file.id for name, file in found if name in names or (mark and mark_in(name, self.key) == mark)]
+        return ids[::-1]
+
+    async def _sweep_results(self, batch_id: str, note: Callable[[], None], believe: Believing) -> None:
         limit, token, seen = FIRST_PAGE, None, set[str]()
         while True:
             page = await wire.arun(self.endpoint, outcomes.page(batch_id, limit=limit, token=token))

@@ -221,3 +221,47 @@ def test_billed_is_never_less_than_the_ledger(sandbox: Sandbox, settle: Settle) 
         "estimated": False,
         "moderation_ticks": 0,
     }
+
+
+def test_a_413_of_what_is_sent_again_takes_back_nothing_that_had_arrived(
+    sandbox: Sandbox, proxy: Proxy, time: Time
+) -> None:
+    """The list lags, so what had arrived is sent again, and a gateway finds that too large."""
+    action = {"status": 413, "body": {"code": "too-large", "error": "Payload too large"}}
+    sandbox.faults.add({"method": "POST", "path": ADD, "skip": 1, "times": 1, "action": action})
+    proxy.answer("GET", ADD, lambda status, _: (status, {"batch_request_metadata": [], "pagination_token": None}))
+    run = submission(rows(5))
+    with pytest.raises(AirflowException, match="has requests of this list already") as failed:
+        run.execute()
+    assert not isinstance(failed.value, AirflowFailException)
+    assert run.receipt["billed"]["cost_in_usd_ticks"] == sandbox.ledger.total_ticks
+    proxy.answers.clear()
+    run.execute()
+    assert charged(sandbox) == ONCE_EACH
+
+
+def test_an_empty_list_takes_nothing_off_the_bill(sandbox: Sandbox, proxy: Proxy, settle: Settle, time: Time) -> None:
+    """List and counters lag, so the batch looks empty to a later try."""
+    settle(batch_storage=False)
+
+    def empty(status: int, document: Any) -> tuple[int, Any]:
+        return status, {"batch_request_metadata": [], "pagination_token": None}
+
+    def uncounted(status: int, document: Any) -> tuple[int, Any]:
+        for one in document.get("batches", [document]):
+            if "state" in one:
+                one["state"] = dict.fromkeys(one["state"], 0)
+        return status, document
+
+    run = submission(rows(5))
+    run.execute()
+    proxy.answer("GET", ADD, empty)
+    proxy.answer("GET", "/v1/batches*", uncounted)
+    with pytest.raises(AirflowException, match="has requests of this list already"):
+        run.execute()
+    assert run.receipt["billed"]["cost_in_usd_ticks"] == sandbox.ledger.total_ticks
+    run.arguments["max_cost_usd"] = 0.1
+    with pytest.raises(AirflowFailException, match="Nothing was sent"):
+        run.execute()
+    assert run.receipt["billed"]["cost_in_usd_ticks"] == sandbox.ledger.total_ticks
+    assert charged(sandbox) == ONCE_EACH

@@ -264,3 +264,22 @@ def test_the_trigger_carries_all_batches_that_are_waited_for(sandbox: Sandbox, s
     sensor = TaskRun(GrokBatchSensor, task_id="wait", batch_id=second, deferrable=True)
     _, carried = sensor.defer().serialize()
     assert carried["parts"] == {first: None, second: None}
+
+
+def test_a_row_that_another_list_bought_again_is_found_by_the_list_in_which_it_had_failed(
+    sandbox: Sandbox, settle: Settle
+) -> None:
+    sandbox.faults.add(
+        {"method": "POST", "path": "/v1/batches/*/requests", "only": ["row-1"], "action": {"fail": "internal_error"}}
+    )
+    run = submission(rows(3))
+    first = run.execute()
+    assert len(persisting(first).execute()) == 2
+    run.arguments["requests"] = rows(1, first=1)
+    run.execute()
+    run.arguments["requests"] = rows(3)
+    assert run.execute() == first
+    kept = persisting(first)
+    assert len(set(kept.execute())) == 3
+    assert order_of(sandbox, kept) == ["row-0", "row-1", "row-2"]
+    assert charged(sandbox) == {"row-0": 1, "row-1": 1, "row-2": 1}

@@ -197,7 +197,7 @@ def test_a_cancelled_batch_keeps_what_was_done(sandbox: Sandbox, settle: Settle,
 
 
 def test_an_expired_batch_keeps_what_was_done(sandbox: Sandbox, settle: Settle, store: Store, time: Time) -> None:
-    settle(batch_seconds=2 * 86_400, results_grace=86_400)
+    settle(batch_seconds=2 * 86_400)
     run = persisting(submission(edits(store(), 4)).execute(), poll_interval=1800)
     assert len(run.execute()) == 2
     assert run.receipt["counts"] == {"requests": 4, "kept": 2, "failed": 2}

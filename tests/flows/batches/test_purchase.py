@@ -279,7 +279,7 @@ def test_what_an_earlier_batch_cost_counts_against_the_cap_of_the_next(
 def test_a_batch_that_expired_is_bought_again_as_far_as_it_was_not_done(
     sandbox: Sandbox, settle: Settle, store: Store, time: Time
 ) -> None:
-    settle(batch_seconds=2 * 86_400, results_grace=7 * 86_400)
+    settle(batch_seconds=2 * 86_400)
     run = submission(edits(store(), 4))
     first = run.execute()
     sandbox.clock.advance(3 * 86_400)
