@@ -38,7 +38,7 @@ with DAG(
         ],
         # What the server stores on the way is gone after a day: the copies below are the ones to keep.
         expires_after="86400",
-        max_cost_usd=0.25,
+        max_cost_usd=1.00,
         retries=2,
     )
 

@@ -35,7 +35,7 @@ with DAG(
         aspect_ratio="3:2",
         expires_after="{{ 30 * 24 * 3600 }}",
         share=True,
-        max_cost_usd=0.05,
+        max_cost_usd=0.25,
         reuse="always",
         retries=2,
     )

@@ -25,12 +25,12 @@ with DAG(
 ):
     upload = GrokUploadOperator(task_id="upload", source=str(PHOTO))
     still = GrokImagineEditOperator(
-        task_id="still", image=upload.output, prompt="clear the table, morning light", max_cost_usd=0.10
+        task_id="still", image=upload.output, prompt="clear the table, morning light", max_cost_usd=2.00
     )
 
     # Videos take minutes: with `deferrable` (or Airflow's default_deferrable) no worker waits for them.
     clip = GrokImagineVideoOperator(
-        task_id="clip", image=still.output, prompt="steam rises, the light moves slowly", duration=4, max_cost_usd=0.40
+        task_id="clip", image=still.output, prompt="steam rises, the light moves slowly", duration=4, max_cost_usd=2.00
     )
     GrokImagineVideoExtendOperator(
         task_id="longer",
@@ -39,5 +39,5 @@ with DAG(
         duration=3,
         filename="coffee-clip.mp4",
         share=True,
-        max_cost_usd=0.50,
+        max_cost_usd=2.00,
     )

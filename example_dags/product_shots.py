@@ -56,14 +56,14 @@ with DAG(
 
     # Twelve tasks that share one file id; each may spend ten cents, retries included.
     edit = GrokImagineEditOperator.partial(
-        task_id="edit", image=upload.output, max_cost_usd=0.10, map_index_template="{{ task.prompt }}"
+        task_id="edit", image=upload.output, max_cost_usd=0.40, map_index_template="{{ task.prompt }}"
     ).expand(prompt=LOOKS)
 
     # Each step edits what the step before made.
     refined = []
     last = upload.output
     for number, step in enumerate(STEPS, start=1):
-        last = GrokImagineEditOperator(task_id=f"refine_{number}", image=last, prompt=step, max_cost_usd=0.10).output
+        last = GrokImagineEditOperator(task_id=f"refine_{number}", image=last, prompt=step, max_cost_usd=0.40).output
         refined.append(last)
 
     # Links that end after a week; XCom `review_markdown` shows all pictures with their captions.

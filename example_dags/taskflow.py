@@ -33,7 +33,7 @@ def taskflow() -> None:
         from airflow_provider_grok.hooks.grok import GrokHook
 
         hook = GrokHook()
-        return {name: hook.edit(prompt=look, image=photo, max_cost_usd=0.20) for name, look in LOOKS.items()}
+        return {name: hook.edit(prompt=look, image=photo, max_cost_usd=0.40) for name, look in LOOKS.items()}
 
     @task
     def share(looks: dict[str, str]) -> dict[str, str]:
