@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_grok.sandbox.server import Sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
-RETRIES = 12
+RETRIES = 80  # a try looks a minute for a lost answer; twenty of them are a video's recovery_wait
 #: What a person or chance puts into names: tokens of purchases and digests of contents.
 _MARK = re.compile(r"\.[0-9a-f]{12,14}(?=\.|$)")
 
