@@ -145,6 +145,7 @@ class GrokBatchOperator(GrokOperator):
     def _purchase(self, context: Context, entries: Sequence[Mapping[str, Any]]) -> BatchPurchase:
         from airflow_provider_grok.flows.batches.purchase import BatchPurchase, has_begun
         from airflow_provider_grok.flows.batches.requests import BatchPurchaseRequest
+        from airflow_provider_grok.flows.purchases.key import account_fingerprint
         from airflow_provider_grok.flows.purchases.options import PurchaseOptions
         from airflow_provider_grok.hooks.task import task_identity
 
@@ -161,7 +162,12 @@ class GrokBatchOperator(GrokOperator):
         request = BatchPurchaseRequest(entries, named(self.name), options.expires_after, options.link, options.max_cost)
         self._ti: Any = context["ti"]
         self._submitting = BatchPurchase(
-            request, task, reuse=options.reuse, recovery_wait=settings.recovery_wait, log=self.log
+            request,
+            task,
+            reuse=options.reuse,
+            recovery_wait=settings.recovery_wait,
+            account=account_fingerprint(self.hook.endpoint.key),
+            log=self.log,
         )
         return self._submitting
 

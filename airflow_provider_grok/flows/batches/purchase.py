@@ -33,6 +33,7 @@ from airflow_provider_grok.flows.batches.rows import (
 )
 from airflow_provider_grok.flows.batches.scope import PurchaseScope
 from airflow_provider_grok.flows.purchases.key import Reuse
+from airflow_provider_grok.flows.purchases.names import bearing
 from airflow_provider_grok.flows.purchases.store import StateStore, TaskIdentity
 
 #: Stores entries as an input file, and returns its id.
@@ -59,6 +60,7 @@ class BatchPurchase:
     :param reuse: how far an equal row counts as the same purchase.
     :param recovery_wait: seconds to look for a batch that bills by itself and whose creation has no answer; None: as
         the table of kinds says.
+    :param account: fingerprint of the API key; empty: not compared.
     :param log: where to tell what happens.
     """
 
@@ -71,11 +73,12 @@ class BatchPurchase:
         *,
         reuse: Reuse = "run",
         recovery_wait: float | None = None,
+        account: str = "",
         log: logging.Logger | Any = None,
     ) -> None:
         self.request, self.task, self.reuse = request, task, reuse
         self.log = log or logging.getLogger(__name__)
-        self.recovery_wait = recovery_wait
+        self.recovery_wait, self.account = recovery_wait, account
         self.batch: batches.Batch | None = None
         self.record: BatchRecord | None = None
         self.added = 0
@@ -86,6 +89,7 @@ class BatchPurchase:
         :param store: how entries are stored as an input file, for a file batch.
         :raises CostLimit: when it would cost more than the request's `max_cost`; nothing was sent.
         :raises JobFailed: when the server refused the batch as a whole.
+        :raises ForeignAccount: when another API key made the batches and nothing of them can be seen.
         """
         before: BatchRecord | None = yield BlockingCall(lambda: read_record(self.task.store))
         listed: list[batches.Batch] = yield from batches.listing()
@@ -96,6 +100,9 @@ class BatchPurchase:
         self.entries = {self.scheme.wire_id(entry): entry for entry in self.request.requests}
         self.list_digest = list_digest(list(self.entries))
         self.record = record = scope.record(self.scheme, self.list_digest, before, known)
+        if known and known.account not in ("", self.account or known.account):
+            yield from self._check_account(known, listed)
+        record.account = self.account or record.account
         self.creation = BatchCreation(
             self.scheme,
             record,
@@ -128,6 +135,28 @@ class BatchPurchase:
         return (self.record or BatchRecord("")).billed()
 
     # -- what is there -------------------------------------------------------------------------------------------------
+
+    def _check_account(self, known: BatchRecord, listed: Sequence[batches.Batch]) -> Flow[None]:
+        """Stop where nothing can be seen of what another API key bought: it may be another team's."""
+        made = known.batch_ids
+        if all(part.batch_id for part in known.parts) and not made:
+            return
+        if {batch.batch_id for batch in listed} & set(made):
+            return
+        for batch_id in reversed(made):
+            try:
+                yield from batches.get(batch_id)
+            except (errors.NotFound, errors.PermissionDenied):
+                continue
+            return
+        if (yield from bearing(self.scheme.key)):
+            return
+        what = f"batch {made[-1]}" if made else "a batch whose creation had no answer"
+        raise ForeignAccount(
+            f"This task's purchase ({what}) was made with another API key, and nothing of it can be seen with the "
+            "connection's present key, which may belong to another team. Nothing was bought, and the record is left "
+            "alone. Give the connection a key of the team that paid, or use another task or run to buy anew."
+        )
 
     def _held(self, listed: Sequence[batches.Batch], known: BatchRecord | None) -> Flow[HeldRows]:
         reattachment = BatchReattachment(
@@ -330,3 +359,7 @@ def has_begun(store: StateStore) -> bool:
     """
     record = read_record(store)
     return record is not None and record.phase != "failed"
+
+
+class ForeignAccount(errors.GrokError):
+    """The batches of this task were made with a key of another account; with the right key another try goes on."""

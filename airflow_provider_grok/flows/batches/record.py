@@ -54,6 +54,7 @@ class BatchRecord:
     :param list_digest: digest of the list.
     :param spent: ticks of parts that are not listed any more, and of purchases before this one.
     :param parts: the batches, oldest first.
+    :param account: fingerprint of the API key that made them; empty where it was not written down.
     """
 
     token: str
@@ -67,6 +68,7 @@ class BatchRecord:
     spent: int = 0
     parts: list[SubmittedPart] = field(default_factory=list)
     kind: str = "batch"
+    account: str = ""
 
     @property
     def ticks(self) -> int:

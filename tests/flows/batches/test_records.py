@@ -216,3 +216,30 @@ def test_without_a_record_the_newest_generation_of_an_attempt_is_gone_on_with(sa
     run.ti.try_number = 3  # type: ignore[attr-defined]
     assert run.execute() == second
     assert len(sandbox.ledger.charges) == 6
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_with_a_key_that_sees_nothing_of_the_batch_nothing_is_bought(
+    sandbox: Sandbox, proxy: Proxy, time: Time, seen: bool
+) -> None:
+    """The batch was another key's: of another team it cannot be seen, of the same team it can."""
+    run = submission(rows(3))
+    first = run.execute()
+    record = json.loads(run.store.values["grok.batch"])
+    assert len(record["account"]) == 8
+    run.store.values["grok.batch"] = json.dumps({**record, "account": "01234567", "at": 0.0})
+    if seen:
+        assert run.execute() == first
+        assert json.loads(run.store.values["grok.batch"])["account"] == record["account"]
+        return
+    empty: dict[str, Any] = {"batches": [], "data": [], "pagination_token": None}
+    proxy.answer("GET", "/v1/batches", lambda status, document: (200, empty))
+    proxy.answer("GET", "/v1/files", lambda status, document: (200, empty))
+    missing = {"code": "not-found", "error": "Batch not found"}
+    proxy.answer("GET", "/v1/batches/*", lambda status, document: (404, missing))
+    with pytest.raises(AirflowException, match="made with another API key, and nothing of it can be seen") as failed:
+        run.execute()
+    assert not isinstance(failed.value, AirflowFailException)
+    assert "0123456" in run.store.values["grok.batch"]
+    assert charged(sandbox) == {"row-0": 1, "row-1": 1, "row-2": 1}
+    assert len(asked(sandbox, "POST", "/v1/batches")) == 1
