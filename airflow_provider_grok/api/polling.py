@@ -186,6 +186,7 @@ class PollingState:
         :param now: unix seconds.
         """
         rest, queue = None, 0.0
+        self.budget.odd = 0
         if isinstance(error, errors.RateLimited):
             rest, queue = rest_of(error), self.budget.record_limit()
         elif isinstance(error, errors.NotFound):

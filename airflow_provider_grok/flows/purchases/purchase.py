@@ -404,7 +404,8 @@ class Purchase:
     def _not_accepted(self, error: errors.GrokError) -> Flow[errors.GrokError]:
         if error.outcome_unknown:
             limited = isinstance(error, errors.RateLimited)
-            self.record = self.record.with_last(state="unknown", limited=limited)
+            # It may have been sent long after the intent was written: what it made is looked for from now on.
+            self.record = self.record.with_last(state="unknown", limited=limited, at=(yield Now()))
             yield from self._save(paid=True)
             if self.submissions >= SUBMISSIONS:
                 raise error
@@ -443,7 +444,7 @@ class Purchase:
             "was sent."
         )
         # While the outcome of an earlier request is unknown, another try goes on looking for what it made.
-        error.permanent = not any(one.state in ("intended", "unknown", "submitted") for one in self.record.attempts)
+        error.permanent = not (self._as_saved().has_open() or self.record.open_attempts)
         raise error
 
     def _post(self) -> Flow[jobs.Accepted]:
