@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_grok.api import prices
 from airflow_provider_grok.api.kinds import KINDS
-from airflow_provider_grok.flows.purchases import names, purchase, reattach
+from airflow_provider_grok.flows.purchases import names, reattach, recorded
 from airflow_provider_grok.flows.purchases.key import KEY_LENGTH
 from tests.docs.chapters import README, blocks, chapter, section, table
 
@@ -52,11 +52,11 @@ def test_waits_and_names_are_those_of_the_package() -> None:
     assert f"{KEY_LENGTH} hex digits" in TEXT
     assert f"at most {names.LONGEST_STEM} characters" in TEXT
     assert f"newest {names.NEWEST} files" in TEXT
-    assert purchase.PATIENCE == 60
+    assert recorded.PATIENCE == 60
     assert "A worker waits for a minute of it" in TEXT
     assert reattach.LEAST_LIFETIME == 3600
     assert "live for another hour" in TEXT
-    assert 175 <= sum(purchase.WRITE_PAUSES) <= 190
+    assert 175 <= sum(recorded.WRITE_PAUSES) <= 190
     assert "writes again for three minutes" in TEXT
 
 

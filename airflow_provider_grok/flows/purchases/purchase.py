@@ -9,42 +9,18 @@ observes, carries the decision out, and writes down what came of it.
 from __future__ import annotations
 
 import dataclasses
-import logging
-import random
-from typing import Any
 
 from airflow_provider_grok.api import errors, files, jobs, polling
-from airflow_provider_grok.api.call import BlockingCall, Flow, Now, Sleep
-from airflow_provider_grok.api.endpoint import Endpoint
-from airflow_provider_grok.api.kinds import KINDS
-from airflow_provider_grok.api.prices import usd
-from airflow_provider_grok.api.retry import LONGEST_WAIT
+from airflow_provider_grok.api.call import Flow, Now
 from airflow_provider_grok.flows.files.result_store import NotStored, ResultStore, StoredResult, keep_all, with_link
-from airflow_provider_grok.flows.files.settle import wait_for_file
 from airflow_provider_grok.flows.purchases import ledger as steps
-from airflow_provider_grok.flows.purchases.key import Reuse, account_fingerprint
-from airflow_provider_grok.flows.purchases.ledger import Attempt, Ledger, PurchaseRecord, Rules, Seen, decide
-from airflow_provider_grok.flows.purchases.names import marked_name
-from airflow_provider_grok.flows.purchases.reattach import Reattachment, job_of, settled
-from airflow_provider_grok.flows.purchases.result import PurchaseRequest, PurchaseResult, PurchaseState, appraise
-from airflow_provider_grok.flows.purchases.store import LedgerStore, StoreUnavailable, TaskIdentity, default_stem
+from airflow_provider_grok.flows.purchases.ledger import Attempt, PurchaseRecord, Seen, decide
+from airflow_provider_grok.flows.purchases.observed import ObservedPurchase
+from airflow_provider_grok.flows.purchases.reattach import settled
+from airflow_provider_grok.flows.purchases.result import PurchaseResult, PurchaseState, appraise
 
-#: How often one try of a task sends a request whose outcome stays unknown.
-SUBMISSIONS = 2
-#: Seconds that a worker looks for the result of a lost response, where the next try or a trigger can go on.
-PATIENCE = 60.0
 #: Seconds to see a job's end again that a trigger has seen already.
 SECOND_SIGHT = 15.0
-#: Seconds between two tries to write a record after something was paid for.
-WRITE_PAUSES = (5.0, 15.0, 40.0, 60.0, 60.0)
-#: Seconds between two sendings of a request that the server refused for its rate: at least, and at the most.
-RATE_PAUSE = (0.4, 5.0)
-#: The same as a share of the time that the request has waited: who waits long is one of many, and asks less often.
-RATE_SHARE = 0.05
-#: How often a time that the server names is kept to the second; then its other callers are at the door with us.
-PUNCTUAL = 2
-#: Seconds between two sendings of a request whose source the server did not find.
-SOURCE_PAUSE = 5.0
 
 
 class RecoveryPending(errors.GrokError):
@@ -67,63 +43,12 @@ class RecoveryPending(errors.GrokError):
         )
 
 
-class Purchase:
-    """One purchase of one task instance, as flows.
+class ForeignAccount(errors.GrokError):
+    """A purchase of this task was made with a key of another account; with the right key another try goes on."""
 
-    :param request: what is to be bought.
-    :param identity: who buys.
-    :param endpoint: where and as whom.
-    :param digests: digest of what is asked for, then those that earlier releases made of it.
-    :param slot: the purchase's own part of its record key.
-    :param reuse: how far an equal request counts as the same purchase.
-    :param recovery_wait: seconds to look for the result of a lost response; None: by the kind of job.
-    :param timeout: seconds from the submission that a job is waited for.
-    :param can_defer: whether a trigger can go on looking for a lost response.
-    :param log: where to tell what happens.
-    """
 
-    def __init__(
-        self,
-        request: PurchaseRequest,
-        identity: TaskIdentity,
-        endpoint: Endpoint,
-        *,
-        digests: list[str],
-        slot: str,
-        reuse: Reuse = "run",
-        recovery_wait: float | None = None,
-        timeout: float | None = None,
-        can_defer: bool = False,
-        log: logging.Logger | Any = None,
-    ) -> None:
-        facts = KINDS[request.kind]
-        self.request, self.identity, self.endpoint = request, identity, endpoint
-        self.digests, self.reuse, self.can_defer = digests, reuse, can_defer
-        self.log = log or logging.getLogger(__name__)
-        self.ledgers = LedgerStore(identity.store, slot)
-        self.ledger, self.record = Ledger(), PurchaseRecord("", request.kind, "")
-        self.account = account_fingerprint(endpoint.key)
-        self.timeout = facts.timeout if timeout is None else timeout
-        self.rules = Rules(
-            recovery_wait=facts.recovery_wait if recovery_wait is None else recovery_wait,
-            timeout=self.timeout,
-            patience=PATIENCE if can_defer or identity.retries_left else float("inf"),
-            later_try=identity.try_number > 1,
-            max_tries=identity.max_tries,
-            account=self.account,
-            usual=facts.usual,
-        )
-        self.rules = dataclasses.replace(self.rules, shortest_look=min(facts.usual, PATIENCE, self.rules.recovery_wait))
-        self.reattachment = Reattachment(request.count, request.expires_after, shared=reuse == "always", log=self.log)
-        self.was_read = self.unsaved = False
-        self.submissions = 0
-
-    @property
-    def in_common(self) -> tuple[Any, ...]:
-        """What equal purchases of one process have in common."""
-        return (*self.identity.scope, self.ledgers.record_key)
-
-    # -- submit: find what is there already, or buy ------------------------------------------------------------
+class Purchase(ObservedPurchase):
+    """One purchase of one task instance, as flows; the arguments are those of `RecordedPurchase`."""
 
     def submit(self) -> Flow[PurchaseState]:
         """Find the purchase where an earlier try left it, or make it.
@@ -136,73 +61,6 @@ class Purchase:
         yield from self._read()
         self.record = yield from self._find_record()
         return (yield from self._advance(Seen(now=(yield Now()))))
-
-    def _read(self) -> Flow[None]:
-        self.ledger = yield BlockingCall(self.ledgers.read)
-        self.was_read = True
-
-    def _read_patiently(self) -> Flow[None]:
-        """Read the ledger of what is paid for, a few times over three minutes."""
-        for pause in WRITE_PAUSES:
-            try:
-                return (yield from self._read())
-            except StoreUnavailable as error:
-                self.log.warning("%s", error)
-            yield Sleep(pause)
-        return (yield from self._read())
-
-    def _keys(self, generation: int) -> list[str]:
-        return [self.identity.key(digest, self.reuse, generation) for digest in self.digests]
-
-    def _find_record(self) -> Flow[PurchaseRecord]:
-        """The record of this request, of this generation; a new one where there is none."""
-        current = self.ledger.current
-        generation = self._generation(current) if current else (yield from self._lost_generation())
-        keys = self._keys(generation)
-        known = next((record for key in keys if (record := self.ledger.find(key))), None)
-        name = marked_name(
-            keys[0],
-            filename=self.request.filename,
-            default=default_stem(self.identity),
-            extension=self.request.extension,
-        )
-        if known:
-            # Of a record that the store lost, only the key and the cost are known.
-            return known if known.name else dataclasses.replace(known, name=name)
-        if current:
-            self._tell_why_new(current, generation)
-        return PurchaseRecord(keys[0], self.request.kind, name, generation, self.identity.max_tries)
-
-    def _generation(self, current: PurchaseRecord) -> int:
-        cleared = current.finished and current.max_tries != self.identity.max_tries
-        return current.generation + 1 if self.reuse == "attempt" and cleared else current.generation
-
-    def _lost_generation(self) -> Flow[int]:
-        """With an empty ledger: the generation to go on with, by the files that bear its key."""
-        if self.reuse != "attempt":
-            return 0
-        for generation in range(self.identity.try_number - 1, -1, -1):
-            record = PurchaseRecord(self._keys(generation)[0], self.request.kind, "")
-            found = yield from self.reattachment.by_key(record, self._keys(generation))
-            self.reattachment.looks = 0
-            if found and self.identity.cleared_on_success:
-                self.log.info("This task had finished ([state_store] clear_on_success): buying anew.")
-                return generation + 1
-            if found:
-                return generation
-        return 0
-
-    def _tell_why_new(self, current: PurchaseRecord, generation: int) -> None:
-        if generation != current.generation:
-            self.log.info("This task was cleared after it had finished, and reuse='attempt': buying anew.")
-        else:
-            last = current.last
-            self.log.warning(
-                "The request differs from the one of the earlier try (job %s): this is a new purchase.",
-                last.job_id if last else None,
-            )
-
-    # -- observe and decide --------------------------------------------------------------------------------------
 
     def _advance(self, seen: Seen, cause: errors.GrokError | None = None) -> Flow[PurchaseState]:
         """Observe, decide and act until there is a job to wait for, or a result."""
@@ -244,80 +102,6 @@ class Purchase:
             self.record.kind, last.job_id or "(answered at once)", "content-moderated", words, True, last.ticks
         )
 
-    def _check_files(self, seen: Seen) -> Flow[tuple[Seen, PurchaseState | None]]:
-        rows = yield from self.reattachment.recorded_files(self.record)
-        if rows is None:
-            gone_for_good = bool(self.reattachment.too_old)
-            since = seen.now if seen.missing_since is None else seen.missing_since
-            since = since - steps.SETTLING if gone_for_good else since
-            return dataclasses.replace(seen, files="missing", missing_since=since), None
-        result, last = self.record.result or {}, self.record.last
-        anew = "change the request" if self.reuse == "always" else "set reuse='attempt' and clear the task"
-        self.log.info("Bought before: taking the recorded files. To buy anew, delete the files, or %s.", anew)
-        bought = PurchaseResult(
-            rows, result.get("ticks", 0), result.get("estimated", False), last.job_id if last else None, reused=True
-        )
-        bought = dataclasses.replace(bought, seconds=result.get("seconds"))
-        state = PurchaseState(self.record.kind, "", 0.0, self.record.name, bought=bought, reused=True)
-        return dataclasses.replace(seen, files="alive", same_team=True), state
-
-    def _poll_job(self, seen: Seen) -> Flow[tuple[Seen, PurchaseState | None]]:
-        job, last = job_of(self.record), self.record.attempts[-1]
-        if last.state == "submitted":
-            self.log.info("Going back to %s job %s, submitted by an earlier try.", job.kind, job.id)
-        progress = yield from self.reattachment.poll(job)
-        if progress is None:
-            return dataclasses.replace(seen, job="absent"), None
-        seen = dataclasses.replace(seen, same_team=True)
-        failure = None if progress.odd else progress.failure
-        state = dataclasses.replace(self._following(), progress=progress)
-        if last.state == "failed":
-            return self._failed_before(seen, state, failure)
-        # What would only be refused, and may be billed, again is that job's end, and not bought a second time.
-        if failure is None or (failure.permanent and not failure.outcome_unknown):
-            return dataclasses.replace(seen, job="running"), state
-        self.log.warning("The earlier job came to nothing (%s): buying again.", failure)
-        self._note_failure(failure)
-        return dataclasses.replace(seen, job="again"), None
-
-    def _failed_before(
-        self, seen: Seen, state: PurchaseState, failure: errors.JobFailed | None
-    ) -> tuple[Seen, PurchaseState | None]:
-        """A job that failed is polled once more: what told of its end may not have been the API."""
-        if failure is None:
-            job = job_of(self.record)
-            self.log.warning("%s job %s was said to have failed, and has not: taking it.", job.kind, job.id)
-            self.record = self.record.with_last(state="submitted", ticks=None, billed=None, moderated=False)
-            return dataclasses.replace(seen, job="running"), state
-        billed = failure.permanent and (failure.billed or self.record.attempts[-1].may_have_cost > 0)
-        if billed and self.record.max_tries == self.identity.max_tries:
-            self.log.warning("An earlier try was refused, and billed: not asking again. Clear the task to ask anew.")
-            return dataclasses.replace(seen, job="running"), state
-        return dataclasses.replace(seen, job="again"), None
-
-    def _look_by_key(self, seen: Seen) -> Flow[Seen]:
-        began: float = yield Now()
-        found = yield from self.reattachment.by_key(
-            self.record, list(dict.fromkeys([self.record.key, *self._keys(self.record.generation)]))
-        )
-        return dataclasses.replace(
-            seen,
-            began=began if seen.began is None else seen.began,
-            looked=True,
-            looked_at=began,
-            found=tuple(found) if found else None,
-            same_team=True if found else seen.same_team,
-        )
-
-    def _wait_and_observe(self, seen: Seen, until: float) -> Flow[Seen]:
-        if seen.files == "missing" and not seen.looked:
-            yield Sleep(min(5.0, max(until - seen.now, 0.1)))
-            return dataclasses.replace(seen, files="unasked")
-        began = seen.now if seen.began is None else seen.began
-        pause = polling.interval(self.record.kind, max(seen.now - began, 1.0) * 4)
-        yield Sleep(max(min(pause, until - seen.now), 0.1))
-        return dataclasses.replace(seen, looked=False)
-
     def _leave(self, until: float, cause: errors.GrokError | None) -> Flow[RecoveryPending]:
         if not self.record.attempts:
             began = self.record.searching_since
@@ -325,11 +109,6 @@ class Purchase:
             self.record = dataclasses.replace(self.record, searching_since=since if began is None else began)
             yield from self._save(paid=False)
         return RecoveryPending(self.record, self.request.count, until, cause)
-
-    def _following(self) -> PurchaseState:
-        last = self.record.last
-        job_id, at = (last.job_id or "", last.at) if last else ("", 0.0)
-        return PurchaseState(self.record.kind, job_id, at, self.record.name)
 
     def _adopt(self, found: list[files.File]) -> Flow[PurchaseState]:
         """Take files that bear the key: of an unknown outcome, of a lost ledger, or of another task's equal request."""
@@ -355,35 +134,6 @@ class Purchase:
         self.record = self.record.with_attempt(attempt)
         return dataclasses.replace(state, reused=True)
 
-    # -- buy: intend, send, record --------------------------------------------------------------------------------
-
-    def _buy(self, seen: Seen) -> Flow[PurchaseState | errors.GrokError]:
-        """Send the request: a state where the server took it, an error where its outcome is unknown."""
-        if seen.job == "absent":
-            self.log.warning(
-                "Job %s is unknown to the server and no stored file bears its key: it may have been billed. Buying "
-                "again.",
-                job_of(self.record).id,
-            )
-        estimate = yield from appraise(self.request.call)
-        before = self.record = self.record.after_search()
-        self._check_cost(estimate)
-        result_ids = [row["file_id"] for row in (before.result or {}).get("files", []) if row.get("file_id")]
-        if result_ids and before.finished:
-            self.log.warning("The recorded files are not to be had any more: buying anew.")
-        passed_over = dict.fromkeys((*before.passed_over, *result_ids, *self.reattachment.too_old))
-        attempt = Attempt((yield Now()), "intended", estimate, self.account)
-        self.record = dataclasses.replace(
-            before.with_attempt(attempt), passed_over=tuple(passed_over), max_tries=self.identity.max_tries
-        )
-        yield from self._save(paid=False)
-        self.submissions += 1
-        try:
-            accepted = yield from self._post()
-        except errors.GrokError as error:
-            return (yield from self._not_accepted(error))
-        return (yield from self._accepted(accepted))
-
     def buy_again(self) -> Flow[PurchaseState]:
         """Buy once more what the content rules withheld: a new attempt of the same purchase, under the same cap.
 
@@ -400,159 +150,6 @@ class Purchase:
         if isinstance(bought, PurchaseState):
             return bought
         return (yield from self._advance(Seen(now=seen.now, same_team=seen.same_team), bought))
-
-    def _not_accepted(self, error: errors.GrokError) -> Flow[errors.GrokError]:
-        if error.outcome_unknown:
-            limited = isinstance(error, errors.RateLimited)
-            # It may have been sent long after the intent was written: what it made is looked for from now on.
-            self.record = self.record.with_last(state="unknown", limited=limited, at=(yield Now()))
-            yield from self._save(paid=True)
-            if self.submissions >= SUBMISSIONS:
-                raise error
-            self.log.warning("%s Looking for what it may have made, %s.", error, self.record.name)
-            return error
-        ticks = getattr(error, "ticks", None)
-        failed = bool(ticks) or error.billed is not False
-        self.record = self.record.with_last(
-            state="failed" if failed else "refused",
-            ticks=ticks,
-            billed=error.billed,
-            moderated=isinstance(error, errors.Moderated),
-        )
-        yield from self._save(paid=failed)
-        if error.permanent and self.ledger.has_open():
-            # A picture that is paid for may still appear: another try looks for it before this is final.
-            error.permanent = False
-        raise error
-
-    def _check_cost(self, estimate: int | None) -> None:
-        limit = self.request.max_cost
-        if limit is None:
-            return
-        if estimate is None:
-            raise errors.CostLimit(
-                f"max_cost_usd={usd(limit)} is set, but no price is known for this model, so the limit cannot be kept. "
-                "Name a model with a known price, or leave max_cost_usd out. Nothing was sent."
-            )
-        spent = self._as_saved().counted_for_cap()
-        if spent + estimate <= limit:
-            return
-        before = f" after {usd(spent):.4f} USD spent by this task already (unknown outcomes counted)" if spent else ""
-        error = errors.CostLimit(
-            f"This would cost about {usd(estimate):.4f} USD{before}, more than max_cost_usd={usd(limit)}: "
-            f"max_cost_usd={usd(spent + estimate):.4f} would let it buy. Raise the limit, or ask for less. Nothing "
-            "was sent."
-        )
-        # While the outcome of an earlier request is unknown, another try goes on looking for what it made.
-        error.permanent = not (self._as_saved().has_open() or self.record.open_attempts)
-        raise error
-
-    def _post(self) -> Flow[jobs.Accepted]:
-        """Send the request; a refusal for the rate is waited out, for nothing was made."""
-        start: float = yield Now()
-        # The wait for the rate is here, and not in the retry rule of single calls: it lasts until the task's timeout.
-        call = dataclasses.replace(self.request.to_send(self.record.name), attempts=1)
-        refusals = sendings = 0
-        while True:
-            if sendings:
-                # What may have been made is looked for from the moment of the last sending on.
-                self.record = self.record.with_last(at=(yield Now()))
-                yield from self._save(paid=False)
-            sendings += 1
-            try:
-                return (yield from call)
-            except errors.RateLimited as error:
-                now: float = yield Now()
-                refusals += 1
-                pause = _rate_pause(error, now - start, refusals)
-                if error.outcome_unknown or pause is None or now + pause > start + self.timeout:
-                    raise
-                self.log.info("The server's rate limit is reached: asking again in %.1f s.", pause)
-                yield Sleep(pause)
-            except errors.NotFound as refused:
-                # Perhaps a source that was stored just now: it is asked for until it is there, for a minute at most.
-                now = yield Now()
-                sources = self.request.source_ids()
-                if refused.outcome_unknown or not sources or now >= start + steps.SETTLING:
-                    raise
-                for file_id in sources:
-                    yield from wait_for_file(file_id, start + steps.SETTLING)
-                yield Sleep(SOURCE_PAUSE)
-            except errors.ApiError as refused:
-                if "deferred" not in (call.body or {}) or not errors.refuses_field(refused, "deferred"):
-                    raise
-                # An older server refuses the field, so nothing was made: ask it to answer at once instead.
-                body = {name: value for name, value in (call.body or {}).items() if name != "deferred"}
-                call = dataclasses.replace(call, body=body)
-
-    def _accepted(self, accepted: jobs.Accepted) -> Flow[PurchaseState | errors.GrokError]:
-        finished = accepted.finished
-        if finished and finished.failure and finished.failure.outcome_unknown:
-            return (yield from self._not_accepted(finished.failure))
-        if finished:
-            return dataclasses.replace(self._following(), progress=finished)
-        self.record = self.record.with_last(state="submitted", job_id=accepted.job_id)
-        yield from self._save(paid=True)
-        self.log.info(
-            "Submitted %s job %s; its result will be stored as %s.",
-            *(self.record.kind, accepted.job_id, self.record.name),
-        )
-        return self._following()
-
-    # -- the ledger --------------------------------------------------------------------------------------------------
-
-    def _as_saved(self) -> Ledger:
-        """The ledger with the record as it stands now, the others beside it."""
-        others = tuple(record for record in self.ledger.records if record.key != self.record.key)
-        return Ledger(self.record, others)
-
-    def _save(self, *, paid: bool) -> Flow[None]:
-        """Write the ledger. Before anything is paid for, a store that fails ends the try; afterwards it does not."""
-        self.ledger = self._as_saved()
-        try:
-            yield BlockingCall(lambda: self.ledgers.write(self.ledger))
-            self.unsaved = False
-        except errors.GrokError:
-            raise
-        except Exception as error:
-            if not paid:
-                raise StoreUnavailable(
-                    f"Airflow's task state store took no record ({type(error).__name__}: {error}). Without one a "
-                    "purchase could be made twice, so nothing was sent; a retry will try again."
-                ) from error
-            self.unsaved = True
-            self.log.warning("The record of what was paid for could not be written (%s): going on with it.", error)
-
-    def save_again(self) -> Flow[None]:
-        """Write what could not be written after something was paid for, a few times over three minutes."""
-        for pause in WRITE_PAUSES:
-            if not self.unsaved:
-                return
-            yield Sleep(pause)
-            yield from self._save(paid=True)
-        if self.unsaved:
-            self.log.error("The record of %s could not be written. A later try finds it by its key.", self.record.name)
-
-    def billed(self) -> dict[str, Any]:
-        """The receipt's `billed`: what this task instance may have been billed over all its tries."""
-        if self.record.key:
-            return self._as_saved().billed()
-        # Before the ledger was read nothing is known of earlier tries.
-        return self.ledger.billed() | {"estimated": not self.was_read}
-
-    def _note_failure(self, failure: errors.GrokError) -> None:
-        if self.record.attempts[-1].state == "failed":
-            # An earlier try has settled it.
-            return
-        ticks = getattr(failure, "ticks", None)
-        self.record = self.record.with_last(
-            state="unknown" if failure.outcome_unknown else "failed",
-            ticks=ticks,
-            billed=failure.billed,
-            moderated=isinstance(failure, errors.Moderated | errors.JobModerated),
-        )
-
-    # -- wait and conclude -------------------------------------------------------------------------------------------
 
     def resume(self, job_id: str | None = None, *, ended: bool = True) -> Flow[PurchaseState]:
         """Go on after a deferral: whatever the request renders to by now, the record names the job.
@@ -725,24 +322,3 @@ class Purchase:
         state = yield from self.submit()
         state = yield from self.wait(state, poll_interval=poll_interval)
         return (yield from self.conclude(state))
-
-
-def _rate_pause(error: errors.RateLimited, waited: float, refusals: int) -> float | None:
-    """Seconds until a request that was refused for the rate is sent again; None where the server asks for too long.
-
-    :param error: the refusal.
-    :param waited: seconds since the request was first sent.
-    :param refusals: how often it was refused by now.
-    """
-    least, most = RATE_PAUSE
-    usual = min(max(waited * RATE_SHARE, least), most)
-    pause = usual * random.uniform(0.5, 1.5)  # noqa: S311 - spreads requests, keeps no secret
-    if error.retry_after is None:
-        return pause
-    if error.retry_after > LONGEST_WAIT:
-        return None
-    return error.retry_after + pause if refusals > PUNCTUAL else max(error.retry_after, pause)
-
-
-class ForeignAccount(errors.GrokError):
-    """A purchase of this task was made with a key of another account; with the right key another try goes on."""
