@@ -253,6 +253,15 @@ def wait(
         yield Sleep(max(0.0, decision.at - now))
 
 
+def rest_until(at: float) -> Flow[None]:
+    """Wait until a moment that a decision named.
+
+    :param at: unix seconds.
+    """
+    now = yield from _now()
+    yield Sleep(max(0.0, at - now))
+
+
 def timeout_error(job: Job, now: float, name: str = "", note: str = "") -> errors.JobTimeout:
     """Say that a job was given up on, and what will become of it.
 

@@ -73,13 +73,14 @@ class Persisting:
         self.states: dict[str, batches.Batch] = {}
         self.over: set[str] = set()
         self.seen: dict[str, int] = {}
-        self.errors = polling.ErrorBudget()
         self.lost = 0
         self.lagging_since: float | None = None
         self.not_found_since: float | None = None
         self.note, self.wake_after = "", 0.0
         self.record = PersistRecord(store, batch_id, destination)
         self.started_at = self.record.started_at
+        self.polls = polling.PollingState(jobs.Job("batch", batch_id, self.started_at), None, options.poll_interval)
+        self.poll_at: float | None = None
         if self.rows:
             log.info("Going on with batch %s: %d results were kept before.", batch_id, len(self.rows))
         if destination is not None:
@@ -179,7 +180,10 @@ class Persisting:
         :raises GrokError: the same error, when it is permanent or one too many.
         """
         if not isinstance(error, errors.NotFound):
-            self.errors.record_error(error)
+            decision = self.polls.on_error(error, wire.REAL_CLOCK.now())
+            if decision.error:
+                raise decision.error
+            self.poll_at = decision.at
             return
         self.lost += 1
         if self.states or self.rows:
@@ -237,7 +241,7 @@ class Persisting:
         return contents
 
     def _take_in(self, batch_id: str, progress: jobs.Progress) -> None:
-        self.errors.record_success(progress)
+        self.poll_at = self.polls.on_status(progress, wire.REAL_CLOCK.now()).at
         self.states[batch_id] = progress.result
         if progress.state != "pending":
             self.over.add(batch_id)
@@ -315,8 +319,11 @@ class Persisting:
 
     def rest(self) -> None:
         """Wait in place until the next poll."""
-        interval = polling.interval("batch", self._age(), self.options.poll_interval)
-        wire.REAL_CLOCK.sleep(max(0.0, min(interval, self.seconds_left())))
+        now = wire.REAL_CLOCK.now()
+        at, self.poll_at = self.poll_at, None
+        if at is None or at <= now:
+            at = now + polling.interval("batch", self._age(), self.options.poll_interval)
+        wire.run(self.endpoint, polling.rest_until(min(at, now + max(self.seconds_left(), 0.0))))
 
     def wait(self) -> dict[str, Any]:
         """What the trigger is to wait for: the batch's end, or results that are new."""
