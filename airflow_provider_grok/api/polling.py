@@ -173,6 +173,9 @@ class PollingState:
             if progress.odd and not isinstance(progress.failure, errors.JobModerated):
                 self.odd_since = now if self.budget.odd == 1 else self.odd_since
                 believed = believed and now - self.odd_since >= PASSING_SECONDS
+        if believed and progress.odd and progress.failure and not isinstance(progress.failure, errors.JobModerated):
+            # It is no regular end: what the job made may be stored all the same.
+            progress.failure.outcome_unknown = not progress.refused
         if believed:
             return Decision("failed" if progress.failure else "done", now, replace(progress, odd=False))
         # An empty answer is no news, and does not make the last one old.

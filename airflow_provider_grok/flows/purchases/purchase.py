@@ -18,6 +18,7 @@ from airflow_provider_grok.flows.purchases.ledger import Attempt, PurchaseRecord
 from airflow_provider_grok.flows.purchases.observed import ObservedPurchase
 from airflow_provider_grok.flows.purchases.reattach import settled
 from airflow_provider_grok.flows.purchases.result import PurchaseResult, PurchaseState, appraise
+from airflow_provider_grok.flows.purchases.sent import SUBMISSIONS
 
 #: Seconds to see a job's end again that a trigger has seen already.
 SECOND_SIGHT = 15.0
@@ -90,10 +91,17 @@ class Purchase(ObservedPurchase):
             elif isinstance(step, steps.Refused):
                 raise self._refused_before()
             else:
+                if self.submissions >= SUBMISSIONS:
+                    raise self._sent_often_enough()
                 bought = yield from self._buy(seen)
                 if isinstance(bought, PurchaseState):
                     return bought
                 cause, seen = bought, Seen(now=seen.now, same_team=seen.same_team)
+
+    def _sent_often_enough(self) -> errors.JobFailed:
+        last = self.record.attempts[-1]
+        words = f"the server knows it no longer, and no stored file bears its key ({self.record.key})"
+        return errors.JobFailed(self.record.kind, last.job_id or "(unknown)", "expired", words)
 
     def _refused_before(self) -> errors.JobModerated:
         last = self.record.attempts[-1]
