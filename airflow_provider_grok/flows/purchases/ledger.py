@@ -232,7 +232,7 @@ class Rules:
     :param recovery_wait: how long the result of an unknown outcome is looked for before the request is sent again.
     :param timeout: how long a job is waited for, from its submission.
     :param patience: how long this try may wait for a look by key; infinite where no other try will go on.
-    :param later_try: whether this is not the task's first try, so that an empty ledger may have been emptied.
+    :param later_try: whether a try before this one may have sent the request, though the ledger knows nothing of it.
     :param max_tries: the task's `max_tries`; differs from a record's when a person has cleared the task since.
     :param account: fingerprint of the API key.
     :param usual: within this time such a job has usually ended: a 429 of a gateway is looked for so long.

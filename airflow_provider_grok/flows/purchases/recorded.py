@@ -99,6 +99,9 @@ class RecordedPurchase:
     def _find_record(self) -> Flow[PurchaseRecord]:
         """The record of this request, of this generation; a new one where there is none."""
         current = self.ledger.current
+        if current and current.max_tries != self.identity.max_tries:
+            # A person has cleared the task since, and this is the first that the ledger sees of it: no try was lost.
+            self.rules = dataclasses.replace(self.rules, later_try=False)
         generation = self._generation(current) if current else (yield from self._lost_generation())
         keys = self._keys(generation)
         known = next((record for key in keys if (record := self.ledger.find(key))), None)

@@ -184,6 +184,17 @@ def test_a_list_that_is_empty_now_and_then_leads_to_no_second_purchase(shop: Sho
     assert (shop.charges, len(paid(slow))) == (1, 1)
 
 
+def test_a_cleared_task_that_is_to_buy_anew_does_not_look_for_what_nobody_sent(
+    shop: Shop, sandbox: Sandbox, time: Time
+) -> None:
+    shop.buy(reuse="attempt")
+    shop.buyer["try_number"] = 2
+    shop.max_tries += 1
+    shop.buy(reuse="attempt")
+    assert shop.charges == 2
+    assert sum(time.slept) < 10
+
+
 # -- other requests, other keys, other clocks ----------------------------------------------------------------------
 
 
