@@ -78,7 +78,9 @@ def test_the_other_worker_copies_only_what_a_killed_one_had_not(
     assert len(set(kept)) == len(kept) == 6
     # Three more, and the manifest.
     assert len(copies.requests("POST", "/v1/files")) == 3 + 3 + 1
-    assert sorted(charge["id"] for charge in copies.charges()) == [f"{run}-{view}" for view in range(6)]
+    # On the wire a row's id bears a digest of its content.
+    charged = [charge["id"].rpartition(".")[0] for charge in copies.charges()]
+    assert sorted(charged) == [f"{run}-{view}" for view in range(6)]
 
 
 def test_the_key_is_in_no_log_of_any_machine(airflow: DistributedAirflow) -> None:
